@@ -1,0 +1,237 @@
+"""The spaCy component: examples -> targets, predictions -> doc.ents."""
+
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, cast
+
+import numpy
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.strings import get_string_id
+from spacy.tokens import Doc, Span
+from spacy.training import Example, validate_examples, validate_get_examples
+from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.types import Floats1d, Ints1d
+
+from .tags import count_tags, find_spans
+from .targets import allowed_tags, gold_tags
+
+bilstm_crf_default_config = """
+[model]
+@architectures = "spacy-bilstm-crf.BiLSTMCRF.v1"
+hidden_width = 200
+depth = 1
+dropout = 0.5
+decoder = "crf"
+mixed_precision = false
+locked_dropout = true
+nO = null
+
+[model.tok2vec]
+@architectures = "spacy-bilstm-crf.NgramEmbed.v1"
+width = 100
+orders = [1, 2]
+min_freq = [1, 2]
+dropout = [0.05, 0.3]
+singleton_dropout = 0.5
+attr = "ORTH"
+"""
+
+DEFAULT_BILSTM_CRF_MODEL = Config().from_str(bilstm_crf_default_config)["model"]
+
+
+@Language.factory(
+    "bilstm_crf",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    default_config={
+        "model": DEFAULT_BILSTM_CRF_MODEL,
+        "scorer": {"@scorers": "spacy.ner_scorer.v1"},
+    },
+    default_score_weights={
+        "ents_f": 1.0,
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_per_type": None,
+    },
+)
+def make_bilstm_crf(
+    nlp: Language, name: str, model: Model[Any, Any], scorer: Optional[Callable[..., Any]]
+) -> "BiLSTMCRF":
+    """Construct a BiLSTM-CRF entity recognizer.
+
+    model (Model): A model built by `spacy-bilstm-crf.BiLSTMCRF.v1`.
+    scorer (Optional[Callable]): The scoring method.
+    """
+    return BiLSTMCRF(nlp.vocab, model, name, scorer=scorer)
+
+
+class BiLSTMCRF(TrainablePipe):
+    """Recognize named entities with a BiLSTM-CRF and set them as `doc.ents`.
+
+    Each Doc's entities are those of its best legal path of tags. They replace what earlier
+    components have set.
+    """
+
+    def __init__(
+        self,
+        vocab: Any,
+        model: Model[Any, Any],
+        name: str = "bilstm_crf",
+        *,
+        scorer: Optional[Callable[..., Any]] = None,
+    ) -> None:
+        """Initialize the component.
+
+        vocab (Vocab): The shared vocabulary.
+        model (Model): A model built by `spacy-bilstm-crf.BiLSTMCRF.v1`.
+        name (str): The component instance name, used to add entries to the losses.
+        scorer (Optional[Callable]): The scoring method.
+        """
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.cfg: Dict[str, Any] = {"labels": []}
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str]): The labels of the entities, sorted."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> List[str]:
+        """RETURNS (List[str]): What `initialize` takes as `labels`."""
+        return list(self.labels)
+
+    def add_label(self, label: str) -> int:
+        """Add a label, before the component is initialized.
+
+        label (str): The label.
+        RETURNS (int): 0 if the label was there before, else 1.
+        """
+        if not isinstance(label, str):
+            raise ValueError(Errors.E187)
+        if label in self.cfg["labels"]:
+            return 0
+        # spaCy's own guard compares the labels with nO, which counts tags.
+        if self.model.has_dim("nO"):
+            raise ValueError(
+                Errors.E922.format(name=self.name, nO=self.model.get_dim("nO"))
+            )
+        self.cfg["labels"] = sorted([*self.cfg["labels"], label])
+        self.vocab.strings.add(label)
+        return 1
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[List[str]] = None,
+    ) -> None:
+        """Set the labels and initialize the model on the data.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives examples of the training data:
+            all of them, if the embedding gathers a vocabulary.
+        nlp (Optional[Language]): The current nlp object.
+        labels (Optional[List[str]]): The labels, as `spacy init labels` writes them.
+            Default: all that the examples have.
+        """
+        validate_get_examples(get_examples, "BiLSTMCRF.initialize")
+        docs = []
+        found = set(labels or ())
+        for eg in get_examples():
+            docs.append(eg.predicted)
+            if labels is None:
+                found.update(ent.label_ for ent in eg.reference.ents)
+        for label in sorted(found):
+            self.add_label(label)
+        self._require_labels()
+        self.model.set_dim("nO", count_tags(len(self.labels)))
+        self.model.initialize(X=docs)
+
+    def predict(self, docs: Iterable[Doc]) -> List[Ints1d]:
+        """Find the best legal path of tags of each Doc, without modifying it.
+
+        docs (Iterable[Doc]): The Docs.
+        RETURNS (List[Ints1d]): BILUO tag ids, one int64 array of shape (tokens,) per Doc.
+        """
+        self._require_initialized()
+        tags: List[Ints1d] = self.model.predict(list(docs))
+        return tags
+
+    def set_annotations(self, docs: Iterable[Doc], scores: List[Ints1d]) -> None:
+        """Set the entities of the Docs.
+
+        docs (Iterable[Doc]): The Docs.
+        scores (List[Ints1d]): Their tag ids, as given by `predict`.
+        """
+        if not scores:
+            return
+        label_ids = [get_string_id(label) for label in self.labels]
+        tags: Any = numpy.concatenate(cast(Any, scores))
+        spans = find_spans(tags)
+        offsets = numpy.cumsum([0, *map(len, scores)])
+        # Where each Doc's entities begin and end among all that were found.
+        bounds = numpy.searchsorted(spans.starts, offsets).tolist()
+        for i, doc in enumerate(docs):
+            here = slice(bounds[i], bounds[i + 1])
+            starts = (spans.starts[here] - offsets[i]).tolist()
+            ends = (spans.ends[here] - offsets[i]).tolist()
+            entities = zip(starts, ends, spans.labels[here].tolist(), strict=True)
+            # Also when nothing was found: else the Doc counts as not annotated.
+            doc.set_ents(
+                [Span(doc, start, end, label_ids[label]) for start, end, label in entities],
+                default="outside",
+            )
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch of examples. Tokens without gold annotation, or whose gold
+        does not fit them, are summed out of the loss.
+
+        examples (Iterable[Example]): The examples.
+        drop (float): Dropout rate, in addition to the network's own.
+        sgd (Optional[Optimizer]): The optimizer.
+        losses (Optional[Dict[str, float]]): Record of the losses, updated in place.
+        RETURNS (Dict[str, float]): The updated losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "BiLSTMCRF.update")
+        self._require_initialized()
+        if not any(len(eg.predicted) for eg in examples):
+            return losses
+        targets = gold_tags(examples, self.labels)
+        allowed = allowed_tags(targets, self.model.get_dim("nO"))
+        set_dropout_rate(self.model, drop)
+        predicted = [eg.predicted for eg in examples]
+        scores, backprop = self.model.begin_update((predicted, allowed))
+        loss, d_scores = self.get_loss(examples, scores)
+        backprop(d_scores)
+        if sgd:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: Floats1d
+    ) -> Tuple[float, Floats1d]:
+        """Sum the losses of the batch, as spaCy's own components do.
+
+        examples (Iterable[Example]): The batch.
+        scores (Floats1d): The model's loss for each example.
+        RETURNS (Tuple[float, Floats1d]): The loss, and its gradient for each example.
+        """
+        d_scores: Floats1d = self.model.ops.xp.ones_like(scores)
+        return float(self.model.ops.xp.sum(scores)), d_scores
+
+    def _require_initialized(self) -> None:
+        if not self.model.has_dim("nO"):
+            raise ValueError(Errors.E109.format(name=self.name))

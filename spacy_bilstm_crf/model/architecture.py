@@ -1,0 +1,216 @@
+"""The one border between Docs' vectors and padded tensors."""
+
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union, cast
+
+import numpy
+from numpy.typing import NDArray
+from spacy.ml.models.tok2vec import get_tok2vec_width
+from spacy.tokens import Doc
+from thinc.api import Model, get_array_module
+from thinc.types import ArgsKwargs, Floats1d, Floats2d, Ints1d
+from thinc.util import torch2xp, xp2torch
+
+from .network import DECODERS
+from .shim import BiLSTMCRFShim
+
+Allowed = List[NDArray[numpy.bool_]]
+# Arrays of numpy or cupy. thinc's types do not know indexing by arrays.
+Array = Any
+InT = Union[List[Doc], Tuple[List[Doc], Allowed]]
+OutT = Union[List[Ints1d], Floats1d]
+
+# Padded tokens in one run of the network. Larger batches keep the processor busier up to
+# here, and beyond cost only memory.
+PADDED_TOKENS = 8192
+
+
+def build_bilstm_crf(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    hidden_width: int,
+    depth: int,
+    dropout: float,
+    decoder: str = "crf",
+    mixed_precision: bool = False,
+    locked_dropout: bool = True,
+    nO: Optional[int] = None,
+) -> Model[InT, OutT]:
+    """Build a BiLSTM-CRF tagger over token vectors (Lample et al. 2016).
+
+    The model takes Docs, or Docs with the tags that are allowed at each of their tokens
+    (one bool array of shape (tokens, K) per Doc; all tags, if they are not given). In
+    prediction it gives each Doc's best legal tag ids, in training each Doc's loss.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): Subnetwork that gives one vector per token:
+        an embedding, or a listener to a `tok2vec` or `transformer` component.
+    hidden_width (int): Width of each direction of the LSTM.
+    depth (int): Number of LSTM layers. 0 means no LSTM.
+    dropout (float): Rate before, between and after the LSTM layers. `[training] dropout`
+        drops in addition: of what the one keeps, the other keeps its share.
+    decoder (str): "crf", or "softmax" for tags that are scored one by one.
+    mixed_precision (bool): Run the LSTM in 16 bits: float16 with loss scaling on CUDA,
+        bfloat16 on a CPU. The CRF stays in float32.
+    locked_dropout (bool): Drop the same units at every token of a Doc (Gal & Ghahramani
+        2016) instead of drawing anew for each.
+    nO (Optional[int]): K, the number of BILUO tags. Set from the labels, if not given.
+    """
+    if decoder not in DECODERS:
+        raise ValueError(f"decoder is {decoder!r}, expected one of {', '.join(DECODERS)}")
+    return Model(
+        "bilstm_crf",
+        forward,
+        init=init,
+        layers=[tok2vec],
+        shims=[BiLSTMCRFShim(mixed_precision=mixed_precision)],
+        dims={"nO": nO},
+        refs={"tok2vec": tok2vec},
+        attrs={
+            "settings": {
+                "hidden_width": hidden_width,
+                "depth": depth,
+                "decoder": decoder,
+            },
+            "network_dropout": dropout,
+            "locked_dropout": locked_dropout,
+            # spaCy writes `[training] dropout` here before each update.
+            "dropout_rate": 0.0,
+        },
+    )
+
+
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Any = None) -> None:
+    """Initialize the token vectors and build the network on their width.
+
+    X (Optional[InT]): Docs of the training data: all of them, if the token vectors gather
+        a vocabulary.
+    """
+    docs = X[0] if isinstance(X, tuple) else X
+    tok2vec = model.get_ref("tok2vec")
+    tok2vec.initialize(X=docs)
+    width = get_tok2vec_width(model)
+    if width is None:
+        raise ValueError(
+            f"the width of the token vectors is not known: '{tok2vec.name}' sets no nO"
+        )
+    settings = model.attrs["settings"]
+    model.shims[0].build(  # type: ignore[attr-defined]
+        {**settings, "width": width, "num_tags": model.get_dim("nO")}
+    )
+
+
+def forward(
+    model: Model[InT, OutT], X: InT, is_train: bool
+) -> Tuple[OutT, Callable[[Floats1d], List[Doc]]]:
+    """Run the network over sub-batches of Docs of similar length.
+
+    X (InT): Docs, or Docs and the tags allowed at their tokens.
+    is_train (bool): Whether to give losses and a callback rather than tags.
+    RETURNS (Tuple[OutT, Callable]): Tag ids per Doc, int64; or a loss per Doc, shape
+        (Docs,), and the callback that takes its gradient.
+    """
+    docs, allowed = X if isinstance(X, tuple) else (X, None)
+    shim: BiLSTMCRFShim = model.shims[0]  # type: ignore[assignment]
+    xp = model.ops.xp
+    vectors, backprop_tok2vec = model.get_ref("tok2vec")(docs, is_train)
+    lengths = numpy.array([len(vector) for vector in vectors], dtype="int64")
+    batches = plan_batches(lengths, PADDED_TOKENS)
+    flat_vectors: Array = xp.concatenate(vectors) if batches else None
+    flat_allowed = numpy.concatenate(allowed) if allowed and batches else None
+    kwargs = _training_arguments(model) if is_train else {}
+
+    tags = numpy.zeros(int(lengths.sum()), dtype="int64")
+    losses: Array = model.ops.alloc1f(len(docs))
+    callbacks = []
+    for batch in batches:
+        # Only Docs and tags cross the border one way and the other: one transfer each.
+        here = Batch(*map(xp.asarray, batch))
+        args = [
+            xp2torch(_pad(flat_vectors, here), requires_grad=is_train, device=shim.device),
+            xp2torch(here.lengths, device=shim.device),
+        ]
+        if flat_allowed is not None:
+            padded = _pad(flat_allowed, batch)
+            args.append(xp2torch(padded, device=shim.device))
+        Y, callback = shim(ArgsKwargs(args=tuple(args), kwargs=kwargs), is_train)
+        if is_train:
+            losses[here.docs] = torch2xp(Y.detach())
+            callbacks.append((here, Y, callback))
+        else:
+            tags[batch.tokens] = Y.cpu().numpy()[batch.rows, batch.columns]
+
+    def backprop(d_losses: Floats1d) -> List[Doc]:
+        width = vectors[0].shape[1] if vectors else 0
+        d_flat: Array = model.ops.alloc2f(int(lengths.sum()), width)
+        for here, Y, callback in callbacks:
+            d_Y = xp2torch(cast(Floats1d, d_losses[here.docs]), device=shim.device)
+            inputs = callback(ArgsKwargs(args=(Y,), kwargs={"grad_tensors": d_Y}))
+            d_padded: Array = torch2xp(inputs.args[0])
+            d_flat[here.tokens] = d_padded[here.rows, here.columns]
+        # One array per Doc, empty ones included: a listener adds them in place.
+        d_docs: List[Doc] = backprop_tok2vec(_split(d_flat, lengths))
+        return d_docs
+
+    return (losses if is_train else _split(tags, lengths)), backprop
+
+
+class Batch(NamedTuple):
+    """Docs that run through the network together, and where their tokens go.
+
+    docs (int array, shape (B,)): Index of each Doc.
+    lengths (int array, shape (B,)): Length of each Doc, longest first.
+    tokens (int array, shape (N,)): Index of each token in all Docs laid end to end.
+    rows (int array, shape (N,)): Its row in the padded batch, the step.
+    columns (int array, shape (N,)): Its column in the padded batch, the sequence.
+    """
+
+    docs: Array
+    lengths: Array
+    tokens: Array
+    rows: Array
+    columns: Array
+
+
+def plan_batches(lengths: NDArray[numpy.int64], padded_tokens: int) -> List[Batch]:
+    """Sort Docs by length and cut them into batches of bounded size. Empty Docs are in
+    none of them; a Doc that exceeds the bound has one to itself.
+
+    lengths (int array, shape (Docs,)): Tokens in each Doc.
+    padded_tokens (int): Bound on steps times sequences.
+    RETURNS (List[Batch]): The batches, longest Docs first.
+    """
+    order = numpy.argsort(-lengths, kind="stable")
+    order = order[lengths[order] > 0]
+    offsets = numpy.cumsum(lengths) - lengths
+    batches = []
+    while len(order):
+        size = max(1, padded_tokens // int(lengths[order[0]]))
+        docs, order = order[:size], order[size:]
+        sizes = lengths[docs]
+        columns = numpy.repeat(numpy.arange(len(docs)), sizes)
+        rows = numpy.arange(int(sizes.sum())) - (numpy.cumsum(sizes) - sizes)[columns]
+        batches.append(Batch(docs, sizes, offsets[docs][columns] + rows, rows, columns))
+    return batches
+
+
+def _training_arguments(model: Model[InT, OutT]) -> Dict[str, Any]:
+    keep = (1.0 - model.attrs["network_dropout"]) * (1.0 - model.attrs["dropout_rate"])
+    return {
+        "loss": True,
+        "dropout": 1.0 - keep,
+        "locked": model.attrs["locked_dropout"],
+    }
+
+
+def _pad(flat: Array, batch: Batch) -> Array:
+    """Lay tokens out as (steps, sequences, width), zero elsewhere."""
+    xp = get_array_module(flat)
+    shape = (int(batch.lengths[0]), len(batch.docs), flat.shape[1])
+    padded = xp.zeros(shape, dtype=flat.dtype)
+    padded[batch.rows, batch.columns] = flat[batch.tokens]
+    return padded
+
+
+def _split(flat: Array, lengths: NDArray[numpy.int64]) -> List[Array]:
+    ends = numpy.cumsum(lengths).tolist()
+    return [
+        flat[end - length : end] for end, length in zip(ends, lengths.tolist(), strict=True)
+    ]

@@ -1,0 +1,176 @@
+"""n-gram embeddings for the tok2vec slot."""
+
+from itertools import accumulate
+from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
+
+import numpy
+from numpy.typing import NDArray
+from spacy.attrs import intify_attr
+from spacy.tokens import Doc
+from spacy.util import SimpleFrozenList, logger
+from thinc.api import Model, uniform_init
+from thinc.types import Floats2d, Ints1d
+from thinc.util import partial
+
+Keys = NDArray[numpy.uint64]
+
+# Docs that spaCy's own `tok2vec` component shows to its layers when it is initialized.
+SAMPLE_SIZE = 10
+UNKNOWN_ROW = 0
+
+
+def build_ngram_embed(
+    width: int = 100,
+    orders: List[int] = SimpleFrozenList([1, 2]),
+    min_freq: List[int] = SimpleFrozenList([1, 2]),
+    dropout: List[float] = SimpleFrozenList([0.05, 0.3]),
+    singleton_dropout: float = 0.5,
+    attr: str = "ORTH",
+) -> Model[List[Doc], List[Floats2d]]:
+    """Embed the n-grams that start at each token, one vector per order, concatenated.
+
+    An n-gram that the training data holds often enough has a row of its own; all others
+    of its order share one learned row. The vocabulary is gathered in `initialize` from
+    all Docs that it is given, and saved with the model.
+
+    width (int): Width of each order's vectors. The output is `len(orders)` times as wide.
+    orders (List[int]): Lengths of the n-grams: 1 for the token alone, 2 for the token and
+        the next one, and so on.
+    min_freq (List[int]): For each order, how often an n-gram must occur for its own row.
+    dropout (List[float]): For each order, the share of n-grams that training replaces with
+        the unknown row.
+    singleton_dropout (float): The same share for n-grams that occur once, if it is larger:
+        they stand for what prediction has never seen.
+    attr (str): Token attribute that the n-grams are made of: ORTH, NORM, LOWER, SHAPE ...
+    """
+    if not len(orders) == len(min_freq) == len(dropout) or not orders or min(orders) < 1:
+        raise ValueError(
+            "NgramEmbed needs orders of 1 or more, and one value of min_freq and dropout "
+            f"for each: got orders {orders}, min_freq {min_freq}, dropout {dropout}"
+        )
+    return Model(
+        "ngram_embed",
+        forward,
+        init=partial(init, list(min_freq)),
+        dims={"nO": width * len(orders)},
+        params={"E": None},
+        attrs={
+            "width": width,
+            "orders": list(orders),
+            "dropout": list(dropout),
+            "singleton_dropout": singleton_dropout,
+            "attr": intify_attr(attr),
+            "keys": [],
+            "singletons": [],
+        },
+    )
+
+
+def init(
+    min_freq: List[int],
+    model: Model[List[Doc], List[Floats2d]],
+    X: Optional[List[Doc]] = None,
+    Y: Any = None,
+) -> None:
+    """Gather the vocabulary and draw the vectors.
+
+    X (Optional[List[Doc]]): Docs to count n-grams in. Without any, every n-gram is unknown.
+    """
+    docs = X or []
+    if len(docs) == SAMPLE_SIZE:
+        logger.warning(
+            "NgramEmbed has seen %d texts and knows no other n-grams. In a shared "
+            "'tok2vec' component it only ever sees that many: put it into the "
+            "'bilstm_crf' component, or share a MultiHashEmbed",
+            SAMPLE_SIZE,
+        )
+    keys, singletons = [], []
+    all_orders = _ngram_keys(docs, model.attrs["attr"], model.attrs["orders"])
+    for order_keys, threshold in zip(all_orders, min_freq, strict=True):
+        unique, counts = numpy.unique(order_keys, return_counts=True)
+        keys.append(unique[counts >= threshold])
+        singletons.append(counts[counts >= threshold] == 1)
+    model.attrs["keys"], model.attrs["singletons"] = keys, singletons
+    num_rows = sum(1 + len(order_keys) for order_keys in keys)
+    bound = (3 / model.attrs["width"]) ** 0.5
+    shape = (num_rows, model.attrs["width"])
+    model.set_param("E", uniform_init(model.ops, shape, lo=-bound, hi=bound))
+
+
+def forward(
+    model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool
+) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
+    """Look up the vectors of the n-grams at each token.
+
+    RETURNS (Tuple[List[Floats2d], Callable]): One array of shape (tokens, nO) per Doc, and
+        the callback that takes their gradients.
+    """
+    E = cast(Floats2d, model.get_param("E"))
+    rows = model.ops.asarray1i(_find_rows(model, docs, is_train).ravel())
+    nO = model.get_dim("nO")
+    flat = model.ops.reshape2f(E[rows], -1, nO)
+    ends = list(accumulate(len(doc) for doc in docs))
+    vectors = [flat[end - len(doc) : end] for doc, end in zip(docs, ends, strict=True)]
+
+    def backprop(d_vectors: List[Floats2d]) -> List[Doc]:
+        d_flat = model.ops.flatten(d_vectors)
+        dE = model.ops.alloc2f(*E.shape)
+        d_rows = model.ops.reshape2f(d_flat, len(rows), model.attrs["width"])
+        model.ops.scatter_add(dE, rows, d_rows)
+        model.inc_grad("E", dE)
+        return []
+
+    return vectors, backprop
+
+
+def _find_rows(
+    model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool
+) -> Ints1d:
+    """RETURNS (int array): Rows of the table, shape (tokens, orders). Each order's rows lie
+    together, the unknown one first."""
+    attrs = model.attrs
+    found, offset = [], 0
+    all_orders = _ngram_keys(docs, attrs["attr"], attrs["orders"])
+    for order_keys, known, singletons, rate in zip(
+        all_orders, attrs["keys"], attrs["singletons"], attrs["dropout"], strict=True
+    ):
+        rows = numpy.zeros(len(order_keys), dtype="int32")
+        if len(known):
+            places = numpy.searchsorted(known, order_keys)
+            places[places == len(known)] = 0
+            seen = known[places] == order_keys
+            if is_train:
+                singleton_rate = max(rate, attrs["singleton_dropout"])
+                rates = numpy.where(singletons[places], singleton_rate, rate)
+                seen &= numpy.random.random(len(rows)) >= rates
+            rows = numpy.where(seen, places + 1, UNKNOWN_ROW).astype("int32")
+        found.append(rows + offset)
+        offset += 1 + len(known)
+    return cast(Ints1d, numpy.stack(found, axis=1))
+
+
+def _ngram_keys(docs: List[Doc], attr: int, orders: Sequence[int]) -> List[Keys]:
+    """Hash the n-grams that start at each token of the Docs laid end to end. Past the end
+    of a Doc stands a token of its own, 0, which no string has as its id.
+
+    RETURNS (List[Keys]): One array of shape (tokens,) per order.
+    """
+    arrays = [doc.to_array(attr) for doc in docs]
+    token = numpy.concatenate(arrays or [numpy.zeros(0)]).astype("uint64")
+    lasts = numpy.cumsum([len(array) for array in arrays if len(array)], dtype="int64") - 1
+    by_order, keys = {}, token
+    for order in range(1, max(orders) + 1):
+        if order > 1:
+            token = numpy.append(token[1:], numpy.uint64(0))
+            token[lasts] = 0
+            keys = _mix(keys) ^ token
+        by_order[order] = keys
+    return [by_order[order] for order in orders]
+
+
+def _mix(keys: Keys) -> Keys:
+    """Scramble 64-bit keys one to one (the finaliser of splitmix64, Steele et al. 2014)."""
+    keys = (keys ^ (keys >> numpy.uint64(30))) * numpy.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ (keys >> numpy.uint64(27))) * numpy.uint64(0x94D049BB133111EB)
+    mixed: Keys = keys ^ (keys >> numpy.uint64(31))
+    return mixed

@@ -1,0 +1,175 @@
+"""torch: log partition function of a linear chain, with its gradient in closed form.
+
+The gradient of log Z is the distribution itself: tag marginals for the emissions, expected
+counts for the transitions. So one forward and one backward recursion give both, and
+autograd never walks the time steps (Sutton & McCallum 2012, section 4.3).
+"""
+
+from typing import Any, NamedTuple, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from .bilstm import reversal_index, reverse
+
+# exp(-87) is the smallest normal float32; a product of two normalised vectors below this
+# floor has lost too many bits to be trusted.
+FLOOR = 1e-30
+TINY = 1e-37
+# Stands for log(0) where logsumexp over nothing but -inf would give nan gradients.
+NEVER = -1e30
+
+
+class Expectations(NamedTuple):
+    """A distribution over paths.
+
+    log_z (Tensor): Log partition function, shape (B,).
+    tags (Tensor): Probability of each tag at each step, 0 at padding, shape (T, B, K).
+    transitions (Tensor): Expected count of each transition, shape (B, K, K).
+    end (Tensor): Probability of each tag at the last step, shape (B, K).
+    """
+
+    log_z: Tensor
+    tags: Tensor
+    transitions: Tensor
+    end: Tensor
+
+
+def log_partition(
+    emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor, mask: Tensor
+) -> Tensor:
+    """Sum over all paths. Scores of -inf forbid a tag or a transition.
+
+    emissions (Tensor): float32, shape (T, B, K), T and every length at least 1.
+    start (Tensor): Shape (K,).
+    transitions (Tensor): From row to column, shape (K, K).
+    end (Tensor): Shape (K,).
+    mask (Tensor): True at tokens, a prefix of each sequence, bool, shape (T, B).
+    RETURNS (Tensor): log Z, shape (B,); -inf where no path is possible.
+    """
+    log_z: Tensor = _LogPartition.apply(  # type: ignore[no-untyped-call]
+        emissions, start, transitions, end, mask
+    )
+    return log_z
+
+
+class _LogPartition(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *args: Tensor) -> Tensor:
+        expectations = _in_probability_space(*args) or _in_log_space(*args)
+        if any(ctx.needs_input_grad):
+            ctx.save_for_backward(*expectations[1:])
+        return expectations.log_z
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tuple[Optional[Tensor], ...]:
+        tags, transitions, end = ctx.saved_tensors
+        weights = grads[0]
+        d_transitions = (weights @ transitions.flatten(1)).view_as(transitions[0])
+        return (
+            tags * weights.unsqueeze(-1),
+            weights @ tags[0],
+            d_transitions,
+            weights @ end,
+            None,
+        )
+
+
+def _in_probability_space(
+    emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor, mask: Tensor
+) -> Optional[Expectations]:
+    """Run both recursions as matrix products over probabilities that are normalised at each
+    step. The backward recursion runs over reversed sequences, so that one batched product
+    serves both. RETURNS None if float32 could not hold what matters."""
+    num_steps, num_seqs, _ = emissions.shape
+    lengths = mask.sum(0)
+    index = reversal_index(lengths, num_steps)
+    max_emission = emissions.amax(-1).clamp_min(NEVER)
+    max_start, max_transition, max_end = start.max(), transitions.max(), end.max()
+    # Padding runs on with factors of 1: harmless, and nothing below reads it.
+    factors = (emissions - max_emission.unsqueeze(-1)).exp()
+    factors = torch.where(mask.unsqueeze(-1), factors, 1.0)
+    factors = torch.stack((factors, reverse(factors, index)), dim=1)
+    step = (transitions - max_transition).exp()
+    both = torch.stack((step, step.T))
+    first = torch.stack(((start - max_start).exp(), (end - max_end).exp()))
+
+    # prior: before the token's own emission; state: with it, normalised. (T, 2, B, K)
+    prior, state = torch.empty_like(factors), torch.empty_like(factors)
+    norm = factors.new_empty(num_steps, 2, num_seqs, 1)
+    prior[0] = first.unsqueeze(1)
+    previous = None
+    steps = (prior.unbind(), factors.unbind(), state.unbind(), norm.unbind())
+    for prior_t, factors_t, state_t, norm_t in zip(*steps, strict=True):
+        if previous is not None:
+            torch.bmm(previous, both, out=prior_t)
+        torch.mul(prior_t, factors_t, out=state_t)
+        torch.sum(state_t, -1, keepdim=True, out=norm_t).clamp_min_(TINY)
+        previous = state_t.div_(norm_t)
+
+    ahead, ahead_prior = state[:, 0], prior[:, 0]
+    behind, behind_prior = reverse(state[:, 1], index), reverse(prior[:, 1], index)
+    log_norm = norm.squeeze(-1).log()
+    log_norm = torch.where(mask.unsqueeze(1), log_norm, 0.0)
+    log_ahead = log_norm[:, 0].cumsum(0)
+    log_behind = reverse(log_norm[:, 1].cumsum(0) - log_norm[:, 1], index)
+
+    joint = ahead * behind_prior
+    through = joint.sum(-1)
+    # log Z as seen from each step. They agree unless a path that matters had dropped out
+    # of one of the recursions by underflow.
+    log_z = log_ahead + log_behind + through.log()
+    log_z = torch.where(mask, log_z, log_z[0])
+    pair = torch.where(mask, (ahead_prior * behind).sum(-1), 1.0)[1:]
+    slack = 0.01 + 1e-5 * num_steps
+    exact = (log_z.amax(0) - log_z.amin(0) < slack).all()
+    exact &= torch.where(mask, through, 1.0).min() > FLOOR
+    exact &= (pair > FLOOR).all()
+    if not exact:
+        return None
+
+    tags = torch.where(mask.unsqueeze(-1), joint / through.unsqueeze(-1), 0.0)
+    counts = (ahead[:-1] * (mask[1:] / pair).unsqueeze(-1)).permute(1, 2, 0)
+    scale = torch.where(mask, max_emission, 0.0).sum(0)
+    scale = scale + max_start + max_end + (lengths - 1) * max_transition
+    return Expectations(
+        log_z=log_z[0] + scale,
+        tags=tags,
+        transitions=torch.bmm(counts, behind[1:].transpose(0, 1)) * step,
+        end=tags[lengths - 1, torch.arange(num_seqs, device=tags.device)],
+    )
+
+
+def _in_log_space(
+    emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor, mask: Tensor
+) -> Expectations:
+    """The same by logsumexp: several times slower, right for scores of any size."""
+    emissions, start, transitions, end = (
+        scores.clamp_min(NEVER) for scores in (emissions, start, transitions, end)
+    )
+    num_steps, num_seqs, num_tags = emissions.shape
+    lengths = mask.sum(0)
+    ahead, behind = torch.empty_like(emissions), torch.empty_like(emissions)
+    ahead[0] = start + emissions[0]
+    for t in range(1, num_steps):
+        scores = ahead[t - 1].unsqueeze(2) + transitions
+        ahead[t] = scores.logsumexp(1) + emissions[t]
+    behind[-1] = end
+    for t in range(num_steps - 2, -1, -1):
+        scores = transitions + (emissions[t + 1] + behind[t + 1]).unsqueeze(1)
+        behind[t] = torch.where(mask[t + 1].unsqueeze(1), scores.logsumexp(2), end)
+    log_z = (ahead[0] + behind[0]).logsumexp(-1)
+    possible = log_z > NEVER / 2
+    tags = (ahead + behind - log_z.unsqueeze(-1)).exp()
+    tags = torch.where((mask & possible).unsqueeze(-1), tags, 0.0)
+    counts = emissions.new_zeros(num_seqs, num_tags, num_tags)
+    for t in range(1, num_steps):
+        scores = ahead[t - 1].unsqueeze(2) + transitions
+        scores += (emissions[t] + behind[t] - log_z.unsqueeze(-1)).unsqueeze(1)
+        counts += torch.where((mask[t] & possible)[:, None, None], scores.exp(), 0.0)
+    return Expectations(
+        log_z=torch.where(possible, log_z, -torch.inf),
+        tags=tags,
+        transitions=counts,
+        end=tags[lengths - 1, torch.arange(num_seqs, device=tags.device)],
+    )

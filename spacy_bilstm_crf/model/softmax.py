@@ -1,0 +1,46 @@
+"""torch: tags scored one by one, the CRF's counterpart in ablations."""
+
+from typing import Optional
+
+import torch
+from torch import Tensor, nn
+
+from .crf import Legal
+from .viterbi import viterbi
+
+
+class Softmax(nn.Module):
+    """Independent tag distributions: no transition has a score.
+
+    Training ignores which tag may follow which. Decoding does not: the best tags are the
+    most probable legal path, because anything else would not be a list of entities.
+
+    num_tags (int): K.
+    legal (Legal): Masks of legal starts (K,), transitions (K, K) and ends (K,).
+    """
+
+    start: Tensor
+    transitions: Tensor
+    end: Tensor
+
+    def __init__(self, num_tags: int, *, legal: Legal) -> None:
+        super().__init__()
+        for name, mask in zip(("start", "transitions", "end"), legal, strict=True):
+            scores = torch.zeros(mask.shape).masked_fill(~mask, -torch.inf)
+            self.register_buffer(name, scores)
+
+    def nll(self, emissions: Tensor, allowed: Tensor, mask: Tensor) -> Tensor:
+        """See `LinearChainCRF.nll`."""
+        emissions = emissions.float()
+        some = emissions.masked_fill(~allowed, -torch.inf)
+        losses = emissions.logsumexp(-1) - some.logsumexp(-1)
+        return torch.where(mask, losses, 0.0).sum(0)
+
+    def best_tags(
+        self, emissions: Tensor, mask: Tensor, allowed: Optional[Tensor] = None
+    ) -> Tensor:
+        """See `LinearChainCRF.best_tags`."""
+        emissions = emissions.float().log_softmax(-1)
+        if allowed is not None:
+            emissions = emissions.masked_fill(~allowed, -torch.inf)
+        return viterbi(emissions, self.start, self.transitions, self.end, mask)

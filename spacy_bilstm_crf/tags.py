@@ -1,0 +1,99 @@
+"""Labels <-> BILUO tag ids <-> spans, and which tag may follow which.
+
+One layout for the whole package, fixed by the number of labels alone: tag 0 is O,
+label i owns the four tags B, I, L, U at `1 + 4 * i` and up. BIOES and BMES are the
+same automaton under other letters; those names live in `corpus.schemes`.
+"""
+
+from typing import List, NamedTuple, Sequence
+
+import numpy
+from numpy.typing import NDArray
+
+OUTSIDE = 0
+UNKNOWN = -1
+BEGIN, INSIDE, LAST, UNIT = range(4)
+PREFIXES = "BILU"
+
+
+class LegalTags(NamedTuple):
+    """Which paths of tags mean something.
+
+    start (bool array, shape (K,)): tags that may begin a sequence.
+    transitions (bool array, shape (K, K)): whether tag j (column) may follow tag i (row).
+    end (bool array, shape (K,)): tags that may end a sequence.
+    """
+
+    start: NDArray[numpy.bool_]
+    transitions: NDArray[numpy.bool_]
+    end: NDArray[numpy.bool_]
+
+
+class FlatSpans(NamedTuple):
+    """Entities found in a sequence of tags, as three parallel arrays.
+
+    starts (int array): index of the first token.
+    ends (int array): index after the last token.
+    labels (int array): index of the label.
+    """
+
+    starts: NDArray[numpy.int64]
+    ends: NDArray[numpy.int64]
+    labels: NDArray[numpy.int64]
+
+
+def count_tags(num_labels: int) -> int:
+    """RETURNS (int): K, the number of tags for a number of labels."""
+    return 1 + 4 * num_labels
+
+
+def count_labels(num_tags: int) -> int:
+    """RETURNS (int): The number of labels for K tags.
+
+    Raises ValueError if no number of labels gives K tags.
+    """
+    num_labels, rest = divmod(num_tags - 1, 4)
+    if num_tags < 1 or rest:
+        raise ValueError(
+            f"{num_tags} is not a number of BILUO tags: expected 1 + 4 * labels"
+        )
+    return num_labels
+
+
+def tag_names(labels: Sequence[str]) -> List[str]:
+    """RETURNS (List[str]): The name of every tag id: O, B-X, I-X, L-X, U-X, B-Y ..."""
+    return ["O", *(f"{prefix}-{label}" for label in labels for prefix in PREFIXES)]
+
+
+def legal_tags(num_labels: int) -> LegalTags:
+    """State the BILUO automaton.
+
+    num_labels (int): The number of labels.
+    RETURNS (LegalTags): Legal starts, transitions and ends over K tags.
+    """
+    prefix = numpy.arange(4 * num_labels) % 4
+    label = numpy.arange(4 * num_labels) // 4
+    # A tag either leaves an entity of its label open behind it (B, I) or does not, and
+    # either continues an open one (I, L) or does not: legal is where the two agree.
+    opens = numpy.concatenate(([-1], numpy.where(prefix <= INSIDE, label, -1)))
+    continues_entity = (prefix == INSIDE) | (prefix == LAST)
+    continues = numpy.concatenate(([-1], numpy.where(continues_entity, label, -1)))
+    return LegalTags(
+        start=continues == -1,
+        transitions=opens[:, None] == continues[None, :],
+        end=opens == -1,
+    )
+
+
+def find_spans(tags: NDArray[numpy.int64]) -> FlatSpans:
+    """Read the entities off a legal sequence of tag ids. Sequences that are each legal
+    may be concatenated: none leaves an entity open at its end.
+
+    tags (int array, shape (N,)): Tag ids.
+    RETURNS (FlatSpans): The entities, in order.
+    """
+    positions = numpy.flatnonzero(tags != OUTSIDE)
+    prefix, label = (tags[positions] - 1) % 4, (tags[positions] - 1) // 4
+    first = (prefix == BEGIN) | (prefix == UNIT)
+    last = (prefix == LAST) | (prefix == UNIT)
+    return FlatSpans(positions[first], positions[last] + 1, label[first])

@@ -1,0 +1,389 @@
+import pickle
+import random
+
+import numpy
+import pytest
+import spacy
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from thinc.api import Adam, Config, fix_random_seed
+
+MODEL = {
+    "@architectures": "spacy-bilstm-crf.BiLSTMCRF.v1",
+    "hidden_width": 24,
+    "depth": 1,
+    "dropout": 0.1,
+    "tok2vec": {
+        "@architectures": "spacy-bilstm-crf.NgramEmbed.v1",
+        "width": 16,
+        "dropout": [0.0, 0.0],
+        "singleton_dropout": 0.0,
+    },
+}
+MULTI_HASH_EMBED = {
+    "@architectures": "spacy.MultiHashEmbed.v2",
+    "width": 32,
+    "rows": [200, 200],
+    "attrs": ["NORM", "SHAPE"],
+    "include_static_vectors": False,
+}
+LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
+TRAIN = [
+    ("张伟在北京工作", [(0, 2, "PER"), (3, 5, "LOC")]),
+    ("李娜住在上海", [(0, 2, "PER"), (4, 6, "LOC")]),
+    ("今天天气很好", []),
+    ("王", [(0, 1, "PER")]),
+    ("", []),
+    ("他去了南京大学读书", [(3, 7, "ORG")]),
+    (
+        "北京人张伟和上海人李娜",
+        [(0, 2, "LOC"), (3, 5, "PER"), (6, 8, "LOC"), (9, 11, "PER")],
+    ),
+]
+
+
+def make_nlp(tok2vec=None, lang="zh", **model):
+    fix_random_seed(0)
+    nlp = spacy.blank(lang)
+    config = {"model": {**MODEL, **model}}
+    if tok2vec is not None:
+        config["model"]["tok2vec"] = tok2vec
+    nlp.add_pipe("bilstm_crf", name="ner", config=config)
+    return nlp
+
+
+def make_examples(nlp, data=TRAIN):
+    return [
+        Example.from_dict(nlp.make_doc(text), {"entities": ents}) for text, ents in data
+    ]
+
+
+def train(nlp, steps=60, examples=None):
+    examples = examples or make_examples(nlp)
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.02
+    for _ in range(steps):
+        losses = nlp.update(examples, sgd=optimizer)
+    return losses["ner"]
+
+
+def ents_of(doc):
+    return [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    nlp = make_nlp()
+    train(nlp)
+    return nlp
+
+
+def mixed_texts():
+    rng = random.Random(0)
+    alphabet = "".join(text for text, _ in TRAIN) + " \n１龘😀x7"
+    lengths = [0, 1, 2, 3, 400, 0, 7, 60, 1, 33] * 6
+    return ["".join(rng.choice(alphabet) for _ in range(length)) for length in lengths]
+
+
+def test_overfits_and_sets_entities(trained):
+    for text, ents in TRAIN:
+        assert ents_of(trained(text)) == ents
+    scores = trained.evaluate(make_examples(trained))
+    assert scores["ents_f"] == 1.0
+    assert set(scores["ents_per_type"]) == {"LOC", "ORG", "PER"}
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 1000])
+def test_pipe_gives_what_single_calls_give(trained, batch_size):
+    texts = mixed_texts()
+    alone = [ents_of(trained(text)) for text in texts]
+    assert sum(map(len, alone)) > 100
+    piped = [ents_of(doc) for doc in trained.pipe(texts, batch_size=batch_size)]
+    assert piped == alone
+
+
+def test_bytes_and_disk_round_trips(trained, tmp_path):
+    trained.to_disk(tmp_path / "one")
+    loaded = spacy.load(tmp_path / "one")
+    copied = make_nlp().from_bytes(trained.to_bytes())
+    unpickled = pickle.loads(pickle.dumps(trained.get_pipe("ner")))
+    for text in mixed_texts():
+        expected = ents_of(trained(text))
+        assert ents_of(loaded(text)) == ents_of(copied(text)) == expected
+        assert ents_of(unpickled(trained.make_doc(text))) == expected
+    assert loaded.get_pipe("ner").labels == trained.get_pipe("ner").labels
+    loaded.to_disk(tmp_path / "two")
+    for name in ("model", "cfg"):
+        one, two = ((tmp_path / n / "ner" / name).read_bytes() for n in ("one", "two"))
+        assert one == two
+
+
+def test_round_trip_before_initialization(tmp_path):
+    make_nlp().to_disk(tmp_path)
+    nlp = spacy.load(tmp_path)
+    train(nlp, steps=1)
+
+
+def test_a_loaded_pipeline_can_be_trained_further(trained, tmp_path):
+    trained.to_disk(tmp_path)
+    nlp = spacy.load(tmp_path)
+    examples = make_examples(nlp, [("赵云在北京", [(0, 2, "PER"), (3, 5, "LOC")])])
+    optimizer = nlp.resume_training()
+    for _ in range(30):
+        nlp.update(examples, sgd=optimizer)
+    assert ents_of(nlp("赵云在北京")) == [(0, 2, "PER"), (3, 5, "LOC")]
+
+
+def test_every_doc_counts_as_annotated(trained):
+    doc = trained("今天天气很好")
+    assert not doc.ents
+    assert doc.has_annotation("ENT_IOB")
+    assert ents_of(trained("")) == []
+
+
+def test_earlier_entities_are_replaced(trained):
+    doc = trained.make_doc("张伟在北京工作")
+    doc.ents = [Span(doc, 2, 6, "OLD")]
+    assert ents_of(trained.get_pipe("ner")(doc)) == TRAIN[0][1]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [[], [""], ["", ""], ["王"], ["", "王", ""]],
+    ids=["none", "e", "ee", "1", "e1e"],
+)
+def test_empty_docs_and_batches_are_fine(texts):
+    nlp = make_nlp()
+    train(nlp, steps=1)
+    ner = nlp.get_pipe("ner")
+    docs = [nlp.make_doc(text) for text in texts]
+    tags = ner.predict(docs)
+    ner.set_annotations(docs, tags)
+    examples = [Example(nlp.make_doc(text), nlp.make_doc(text)) for text in texts]
+    losses = ner.update(examples)
+    assert losses == {"ner": 0.0}
+
+
+def test_docs_without_gold_teach_nothing_and_leave_the_others_alone():
+    nlp = make_nlp(dropout=0.0)
+    train(nlp, steps=2)
+    ner = nlp.get_pipe("ner")
+    gold = make_examples(nlp)
+    bare = [Example(nlp.make_doc("张伟在北京"), nlp.make_doc("张伟在北京"))]
+    assert ner.update(bare)["ner"] == 0.0
+    assert ner.update(gold + bare)["ner"] == pytest.approx(
+        ner.update(gold)["ner"], rel=1e-5
+    )
+
+
+def test_missing_tokens_are_summed_out():
+    nlp = make_nlp()
+    text = "张伟在北京工作"
+    example = Example.from_dict(nlp.make_doc(text), {"entities": [(0, 2, "PER")]})
+    # All that is known: 张伟 is a person. The rest is open.
+    reference = example.reference
+    reference.set_ents([Span(reference, 0, 2, "PER")], default="missing")
+    others = make_examples(nlp, TRAIN[1:])
+    assert train(nlp, examples=[example, *others]) < 5.0
+    assert (0, 2, "PER") in ents_of(nlp(text))
+
+
+def test_misaligned_gold_is_missing_gold():
+    nlp = make_nlp(lang="en")
+    reference = Doc(nlp.vocab, words=["New", "York", "City", "is", "big"])
+    reference.set_ents([Span(reference, 0, 2, "LOC")], default="outside")
+    predicted = Doc(nlp.vocab, words=["New", "YorkCity", "is", "big"])
+    train(nlp, steps=3, examples=[Example(predicted, reference)])
+    only_misaligned = Doc(nlp.vocab, words=["NewYorkCityisbig"])
+    assert nlp.get_pipe("ner").update([Example(only_misaligned, reference)])["ner"] == 0.0
+
+
+def test_labels_are_sorted_whatever_their_order():
+    nlp = make_nlp()
+    ner = nlp.get_pipe("ner")
+    assert [ner.add_label(label) for label in ("b", "c", "a", "b")] == [1, 1, 1, 0]
+    assert ner.labels == ("a", "b", "c")
+    nlp.initialize()
+    assert ner.labels == ("a", "b", "c")
+
+
+def test_label_data_initializes_the_same_labels():
+    nlp = make_nlp()
+    nlp.initialize(lambda: make_examples(nlp))
+    label_data = nlp.get_pipe("ner").label_data
+    assert label_data == ["LOC", "ORG", "PER"]
+    other = make_nlp()
+    other.get_pipe("ner").initialize(
+        lambda: make_examples(other, TRAIN[:1]), labels=label_data
+    )
+    assert other.get_pipe("ner").labels == ("LOC", "ORG", "PER")
+
+
+def test_running_before_initialization_is_a_clear_error():
+    nlp = make_nlp()
+    with pytest.raises(ValueError, match=r"E109.*ner.*initialize"):
+        nlp("张伟")
+    with pytest.raises(ValueError, match=r"E109.*ner.*initialize"):
+        nlp.get_pipe("ner").update(make_examples(nlp))
+
+
+def test_initialization_without_labels_is_a_clear_error():
+    nlp = make_nlp()
+    with pytest.raises(ValueError, match=r"E143.*ner"):
+        nlp.initialize(lambda: make_examples(nlp, TRAIN[2:3]))
+
+
+def test_a_label_after_initialization_is_a_clear_error(trained):
+    ner = trained.get_pipe("ner")
+    assert ner.add_label("PER") == 0
+    with pytest.raises(ValueError, match=r"E922.*ner"):
+        ner.add_label("NEW")
+    with pytest.raises(ValueError, match="E187"):
+        ner.add_label(3)
+
+
+def test_a_gold_label_unknown_at_update_is_a_clear_error(trained):
+    examples = make_examples(trained, [("张伟", [(0, 2, "NEW")])])
+    with pytest.raises(ValueError, match=r"\['NEW'\].*\['LOC', 'ORG', 'PER'\]"):
+        trained.get_pipe("ner").update(examples)
+
+
+def test_the_error_handler_gets_what_fails(trained):
+    failed = []
+    trained.get_pipe("ner").set_error_handler(lambda *args: failed.append(args))
+    ner = trained.get_pipe("ner")
+    original = ner.predict
+    try:
+        ner.predict = lambda docs: 1 / 0
+        assert list(ner.pipe([trained.make_doc("张伟")])) == []
+    finally:
+        ner.predict = original
+        ner.set_error_handler(spacy.util.raise_error)
+    assert isinstance(failed[0][3], ZeroDivisionError)
+
+
+@pytest.mark.parametrize("decoder", ["crf", "softmax"])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_every_decoder_and_depth_learns(decoder, depth):
+    nlp = make_nlp(decoder=decoder, depth=depth)
+    examples = make_examples(nlp)
+    before = train(nlp, steps=1)
+    assert train(nlp, steps=40) < before / 4
+    assert nlp.evaluate(examples)["ents_f"] > 0.8
+
+
+def test_spacys_own_embedding_fits_the_slot():
+    nlp = make_nlp(tok2vec=MULTI_HASH_EMBED)
+    train(nlp)
+    assert ents_of(nlp(TRAIN[0][0])) == TRAIN[0][1]
+
+
+def make_listening():
+    fix_random_seed(0)
+    nlp = spacy.blank("zh")
+    upstream = {
+        "@architectures": "spacy.Tok2Vec.v2",
+        "embed": MULTI_HASH_EMBED,
+        "encode": {
+            "@architectures": "spacy.MaxoutWindowEncoder.v2",
+            "width": 32,
+            "depth": 1,
+            "window_size": 1,
+            "maxout_pieces": 2,
+        },
+    }
+    nlp.add_pipe("tok2vec", config={"model": upstream})
+    nlp.add_pipe("bilstm_crf", name="ner", config={"model": {**MODEL, "tok2vec": LISTENER}})
+    return nlp
+
+
+def embedding_of(nlp):
+    (node,) = [n for n in nlp.get_pipe("tok2vec").model.walk() if n.name == "maxout"][:1]
+    return node.get_param("W")
+
+
+def test_a_shared_tok2vec_is_trained_through_the_listener():
+    nlp = make_listening()
+    nlp.initialize(lambda: make_examples(nlp))
+    before = embedding_of(nlp).copy()
+    train_listening(nlp)
+    assert (embedding_of(nlp) != before).any()
+    assert ents_of(nlp(TRAIN[0][0])) == TRAIN[0][1]
+
+
+def train_listening(nlp, **kwargs):
+    optimizer = nlp.create_optimizer()
+    optimizer.learn_rate = 0.02
+    # spaCy takes an empty Doc's empty tensor for a frozen tok2vec that has not run.
+    data = [(text, ents) for text, ents in TRAIN if text or not kwargs]
+    for _ in range(50):
+        nlp.update(make_examples(nlp, data), sgd=optimizer, **kwargs)
+
+
+def test_a_frozen_tok2vec_stays_as_it_is():
+    nlp = make_listening()
+    nlp.initialize(lambda: make_examples(nlp))
+    before = embedding_of(nlp).copy()
+    train_listening(nlp, exclude=["tok2vec"], annotates=["tok2vec"])
+    assert (embedding_of(nlp) == before).all()
+    assert ents_of(nlp(TRAIN[0][0])) == TRAIN[0][1]
+
+
+def test_listeners_can_be_replaced():
+    nlp = make_listening()
+    nlp.initialize(lambda: make_examples(nlp))
+    train_listening(nlp)
+    expected = ents_of(nlp(TRAIN[0][0]))
+    nlp.replace_listeners("tok2vec", "ner", ["model.tok2vec"])
+    nlp.remove_pipe("tok2vec")
+    assert ents_of(nlp(TRAIN[0][0])) == expected
+    train_listening(nlp)
+    loaded = spacy.blank("zh").from_config(nlp.config).from_bytes(nlp.to_bytes())
+    assert ents_of(loaded(TRAIN[0][0])) == ents_of(nlp(TRAIN[0][0]))
+
+
+def test_training_dropout_reaches_the_network():
+    nlp = make_nlp(dropout=0.0)
+    train(nlp, steps=2)
+    ner = nlp.get_pipe("ner")
+    examples = make_examples(nlp)
+    losses = [ner.update(examples, drop=drop)["ner"] for drop in (0.0, 0.0, 0.5)]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_averages_cover_embedding_and_network():
+    nlp = make_nlp()
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.01, use_averages=True)
+    for _ in range(3):
+        nlp.update(examples, sgd=optimizer)
+    raw = nlp.get_pipe("ner").model.to_bytes()
+    with nlp.use_params(optimizer.averages):
+        averaged = nlp.get_pipe("ner").model
+        network = averaged.shims[0].network
+        for name, parameter in network.named_parameters():
+            expected = optimizer.averages[averaged.shims[0].id, name]
+            numpy.testing.assert_array_equal(parameter.detach().numpy(), expected)
+        embed = averaged.get_ref("tok2vec")
+        expected = optimizer.averages[embed.id, "E"]
+        numpy.testing.assert_array_equal(embed.get_param("E"), expected)
+        assert averaged.to_bytes() != raw
+    assert nlp.get_pipe("ner").model.to_bytes() == raw
+
+
+def test_the_same_seed_gives_the_same_weights():
+    models = []
+    for _ in range(2):
+        nlp = make_nlp(dropout=0.3)
+        train(nlp, steps=5)
+        models.append(nlp.get_pipe("ner").model.to_bytes())
+    assert models[0] == models[1]
+
+
+def test_the_default_config_can_be_constructed_and_filled():
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("bilstm_crf", name="ner")
+    config = Config().from_str(nlp.config.to_str())
+    again = spacy.util.load_model_from_config(config)
+    assert again.config["components"] == nlp.config["components"]
