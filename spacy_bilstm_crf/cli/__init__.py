@@ -1,0 +1,17 @@
+"""The command group `spacy bilstm-crf`, found by spaCy through an entry point."""
+
+import typer
+from spacy.cli._util import app
+
+from .convert import convert_cli
+
+NAME = "bilstm-crf"
+HELP = "Commands for BiLSTM-CRF entity recognition: corpora in."
+
+group = typer.Typer(name=NAME, help=HELP, no_args_is_help=True, rich_markup_mode=None)
+group.command("convert")(convert_cli)
+
+# A module can be executed twice (importlib.reload): spaCy's app must not then
+# list the group twice.
+if NAME not in [registered.name for registered in app.registered_groups]:
+    app.add_typer(group, name=NAME)

@@ -1,0 +1,25 @@
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# A busy machine must not fail a test.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The folder of real corpora, which are not part of the project."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    path = Path(os.environ.get("SPACY_BILSTM_CRF_DATA", beside))
+    if not path.is_dir():
+        pytest.skip(f"no corpora in {path}: set SPACY_BILSTM_CRF_DATA to their folder")
+    return path
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The samples that the project ships, one per format."""
+    return Path(__file__).parents[1] / "assets" / "samples"

@@ -1,0 +1,309 @@
+import re
+
+import pytest
+import spacy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from spacy.tokenizer import Tokenizer
+from spacy.tokens import DocBin
+
+from spacy_bilstm_crf.corpus import convert as module
+from spacy_bilstm_crf.corpus.convert import convert, make_doc, plan_outputs
+from spacy_bilstm_crf.corpus.sentence import CorpusError, Sentence
+
+ZH = spacy.blank("zh")
+EN = spacy.blank("en")
+# A Chinese pipeline whose tokens are longer than a character.
+CLAUSES = spacy.blank("zh")
+CLAUSES.tokenizer = Tokenizer(CLAUSES.vocab, infix_finditer=re.compile("，").finditer)
+
+# Three sentences: one to repair, a clean one, one to repair.
+BROKEN = "王 B-PER\n博 M-PER\n在 S-LOC\n\n沪 S-LOC\n\n南 B-LOC\n湖 E-LOC\n和 X-LOC\n"
+
+
+def load(path, nlp=ZH):
+    return list(DocBin().from_disk(path).get_docs(nlp.vocab))
+
+
+def ents(doc):
+    return [(ent.text, ent.label_) for ent in doc.ents]
+
+
+def assert_all_accounted_for(report):
+    assert report.entities_read == report.entities_written + report.entities_dropped
+    left_out = report.kinds["sentence-dropped"]
+    assert report.sentences_read == report.sentences_written + left_out
+    assert report.sentences_written == sum(report.outputs.values())
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_file(content, name="in.bmes"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf8"))
+        return path
+
+    return write_file
+
+
+def test_languages_without_spaces_are_joined_without_spaces():
+    doc, records = make_doc(Sentence("在南湖大学", [(1, 5, "ORG")], "f", 1), ZH)
+    assert (doc.text, ents(doc)) == ("在南湖大学", [("南湖大学", "ORG")])
+    assert not records
+
+
+def test_other_languages_are_joined_with_single_spaces():
+    tokens = ["He", "left", "New", "Haven", "."]
+    doc, records = make_doc(Sentence(tokens, [(2, 4, "LOC")], "f", 1), EN)
+    assert (doc.text, ents(doc)) == ("He left New Haven .", [("New Haven", "LOC")])
+    assert not records
+
+
+def test_korean_is_spaced_though_its_writing_system_looks_like_chinese():
+    korean = spacy.util.get_lang_class("ko").Defaults.writing_system
+    assert korean == ZH.Defaults.writing_system
+    assert "ko" not in module.UNSPACED_LANGS
+
+
+def test_tokens_that_the_tokenizer_cuts_are_found_by_offset():
+    sentence = Sentence(["(Oslo)", "isn't", "Lima"], [(1, 2, "X"), (2, 3, "LOC")], "f", 1)
+    doc, records = make_doc(sentence, EN)
+    assert [token.text for token in doc] == ["(", "Oslo", ")", "is", "n't", "Lima"]
+    assert ents(doc) == [("isn't", "X"), ("Lima", "LOC")]
+    assert not records
+
+
+def test_doc_without_entities_counts_as_annotated():
+    doc, _ = make_doc(Sentence("中", [], "f", 1), ZH)
+    assert doc.has_annotation("ENT_IOB")
+
+
+def test_entity_within_a_token_is_widened_and_recorded():
+    doc, [record] = make_doc(Sentence("在，青川市", [(2, 4, "LOC")], "f", 5), CLAUSES)
+    assert ents(doc) == [("青川市", "LOC")]
+    assert (record.kind, record.line) == ("span-expanded", 7)
+    assert (record.before, record.after, record.label) == ("青川", "青川市", "LOC")
+
+
+def test_entity_that_cannot_be_widened_is_dropped_and_recorded():
+    spans = [(0, 2, "LOC"), (2, 3, "UNIT"), (4, 5, "LOC")]
+    doc, records = make_doc(Sentence("青川市，沪", spans, "f", 1), CLAUSES)
+    assert ents(doc) == [("青川市", "LOC"), ("沪", "LOC")]
+    assert [r.kind for r in records] == ["span-expanded", "entity-dropped"]
+    assert (records[1].line, records[1].before, records[1].label) == (3, "市", "UNIT")
+
+
+def test_whitespace_at_the_edge_of_an_entity_is_cut_off_and_recorded():
+    doc, [record] = make_doc(Sentence("在 青川\u3000", [(1, 5, "LOC")], "f", 1), ZH)
+    assert ents(doc) == [("青川", "LOC")]
+    assert (record.kind, record.before, record.after) == (
+        *("span-trimmed", " 青川\u3000", "青川"),
+    )
+
+
+def test_entity_of_whitespace_is_dropped_and_recorded():
+    doc, [record] = make_doc(Sentence("在\u3000", [(1, 2, "LOC")], "f", 1), ZH)
+    assert (ents(doc), record.kind) == ([], "entity-dropped")
+
+
+def test_repair_keeps_every_entity_and_lists_every_repair(write, tmp_path):
+    report = convert([write(BROKEN)], tmp_path / "out.spacy", ZH)
+    assert [ents(doc) for doc in load(tmp_path / "out.spacy")] == [
+        [("王博", "PER"), ("在", "LOC")],
+        [("沪", "LOC")],
+        [("南湖", "LOC")],
+    ]
+    assert [(r.line, r.kind, r.before, r.after) for r in report.records] == [
+        (2, "illegal-tag", "M-PER", "E-PER"),
+        (9, "unknown-tag", "X-LOC", "O"),
+    ]
+    assert_all_accounted_for(report)
+
+
+def test_skip_leaves_out_sentences_and_lists_their_entities(write, tmp_path):
+    report = convert([write(BROKEN)], tmp_path / "out.spacy", ZH, on_error="skip")
+    assert [ents(doc) for doc in load(tmp_path / "out.spacy")] == [[("沪", "LOC")]]
+    assert [(r.line, r.kind, r.before) for r in report.records] == [
+        (1, "sentence-dropped", ""),
+        (1, "entity-dropped", "王博"),
+        (3, "entity-dropped", "在"),
+        (7, "sentence-dropped", ""),
+        (7, "entity-dropped", "南湖"),
+    ]
+    assert "line 2: the entity is left open" in report.records[0].why
+    assert_all_accounted_for(report)
+
+
+def test_raise_stops_at_the_first_fault_and_writes_nothing(write, tmp_path):
+    path = write(BROKEN)
+    with pytest.raises(CorpusError, match=rf"{re.escape(str(path))}:2: .*'M-PER'"):
+        convert([path], tmp_path / "out.spacy", ZH, on_error="raise")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "content", ["中 x O\n国 I-LOC\n\n人 O\n", "中 I-LOC\n国 x O\n人 O\n"]
+)
+def test_raise_names_the_first_line_of_several(write, tmp_path, content):
+    with pytest.raises(CorpusError, match=r"in.bmes:1:"):
+        convert([write(content)], tmp_path, ZH, scheme="bio", on_error="raise")
+
+
+@pytest.mark.parametrize("on_error", ["repair", "skip"])
+def test_sentence_that_cannot_be_repaired_is_dropped(write, tmp_path, on_error):
+    content = "中 O\n\n".encode() + "沪 I-LOC\n".encode("gbk")
+    report = convert([write(content)], tmp_path / "out.spacy", ZH, on_error=on_error)
+    assert len(load(tmp_path / "out.spacy")) == 1
+    assert [r.kind for r in report.records] == ["sentence-dropped", "entity-dropped"]
+    assert "not UTF-8" in report.records[0].why
+    assert_all_accounted_for(report)
+
+
+def test_sentence_too_long_for_the_pipeline_is_dropped(write, tmp_path):
+    nlp = spacy.blank("zh")
+    nlp.max_length = 3
+    path = write("中 O\n国 O\n人 O\n\n中 O\n国 O\n人 O\n民 B-LOC\n")
+    report = convert([path], tmp_path / "out.spacy", nlp)
+    assert [doc.text for doc in load(tmp_path / "out.spacy")] == ["中国人"]
+    assert "4 characters" in report.records[0].why
+    assert_all_accounted_for(report)
+
+
+def test_all_inputs_go_to_one_spacy_file(write, tmp_path):
+    inputs = [write("中 O\n", "a.bio"), write("国 O\n", "b.bio")]
+    report = convert(inputs, tmp_path / "new" / "out.spacy", ZH)
+    assert [d.text for d in load(tmp_path / "new" / "out.spacy")] == ["中", "国"]
+    assert_all_accounted_for(report)
+
+
+def test_each_input_gets_a_file_in_an_output_folder(write, tmp_path):
+    inputs = [write("中 O\n", "train.char.bmes"), write("国 O\n", "dev.char.bmes")]
+    convert(inputs, tmp_path / "out", ZH)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        *("dev.spacy", "train.spacy"),
+    ]
+
+
+def test_input_folder_means_its_column_files_in_order(write, tmp_path):
+    for name in ("b.bio", "a.bmes", "c.md", ".d.bio", "sub/e.bio"):
+        write("中 O\n", f"in/{name}")
+    plan = plan_outputs([tmp_path / "in"], tmp_path / "out.spacy")
+    [paths] = plan.values()
+    assert [path.name for path in paths] == ["a.bmes", "b.bio"]
+
+
+def test_clash_of_output_names_is_found_before_anything_is_written(write, tmp_path):
+    inputs = [write("中 O\n", name) for name in ("x.bio", "train.a.bio", "train.b.bio")]
+    with pytest.raises(CorpusError, match=r"train.a.bio and .*train.b.bio would both"):
+        convert(inputs, tmp_path / "out", ZH)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "message"),
+    [
+        (["no.bio"], "out.spacy", "no.bio does not exist"),
+        (["empty"], "out.spacy", "empty has no column file"),
+        ([], "out.spacy", "No input"),
+        (["a.bio", "empty/../a.bio"], "out.spacy", "given twice"),
+        (["a.bio"], "b.bio", "b.bio is no folder"),
+        (["a.bio"], "folder.spacy", "folder.spacy is a folder"),
+        (["blank.bio"], "out.spacy", "No sentence is left .* no tokens in this file"),
+    ],
+)
+def test_impossible_requests_are_clear_errors(write, tmp_path, inputs, output, message):
+    for name in ("a.bio", "b.bio"):
+        write("中 O\n", name)
+    write("\n\n", "blank.bio")
+    for name in ("empty", "folder.spacy"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(CorpusError, match=message):
+        convert([tmp_path / name for name in inputs], tmp_path / output, ZH)
+
+
+def test_unknown_options_are_clear_errors(write, tmp_path):
+    path = write("中 O\n")
+    with pytest.raises(CorpusError, match="on_error 'ignore'"):
+        convert([path], tmp_path / "out.spacy", ZH, on_error="ignore")
+    with pytest.raises(CorpusError, match="scheme 'bies'"):
+        convert([path], tmp_path / "out.spacy", ZH, scheme="bies")
+
+
+def test_empty_file_beside_others_is_a_record(write, tmp_path):
+    inputs = [write("", "a.bio"), write("中 O\n", "b.bio")]
+    report = convert(inputs, tmp_path / "out.spacy", ZH)
+    assert [r.kind for r in report.records] == ["empty-file"]
+    with pytest.raises(CorpusError, match=r"a.bio:1: no tokens"):
+        convert(inputs, tmp_path / "out.spacy", ZH, on_error="raise")
+
+
+def test_interrupted_write_leaves_the_old_file(write, tmp_path, monkeypatch):
+    path = write("中 O\n")
+    output = tmp_path / "out.spacy"
+    output.write_bytes(b"old")
+
+    def fail(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module.os, "replace", fail)
+    with pytest.raises(KeyboardInterrupt):
+        convert([path], output, ZH)
+    assert output.read_bytes() == b"old"
+    assert sorted(tmp_path.iterdir()) == [path, output]
+
+
+def test_same_input_gives_the_same_bytes(samples, tmp_path):
+    for name in ("a.spacy", "b.spacy"):
+        convert([samples / "english.bio"], tmp_path / name, EN)
+    assert (tmp_path / "a.spacy").read_bytes() == (tmp_path / "b.spacy").read_bytes()
+
+
+def test_english_sample_keeps_its_tokens_and_entities(samples, tmp_path):
+    report = convert([samples / "english.bio"], tmp_path / "out.spacy", EN)
+    assert report.tokens_read == report.tokens_written
+    assert report.entities_written == {"PER": 38, "LOC": 36, "ORG": 28}
+    assert not report.records
+
+
+lines = st.one_of(
+    st.sampled_from(
+        ["中 B-LOC", "国 E-LOC", "a I-PER", "b\tS-PER", "  I-PER", "\u3000 B-X", "", "O"]
+    ).map(str.encode),
+    st.text(max_size=8).map(str.encode),
+    st.binary(max_size=8),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.lists(lines, max_size=12).map(b"\n".join),
+    on_error=st.sampled_from(module.ON_ERROR),
+    nlp=st.sampled_from([ZH, EN]),
+)
+def test_any_bytes_give_docs_or_a_clear_error(write, tmp_path, content, on_error, nlp):
+    output = tmp_path / "out.spacy"
+    try:
+        report = convert([write(content)], output, nlp, on_error=on_error)
+    except CorpusError:
+        return
+    assert_all_accounted_for(report)
+    docs = load(output, nlp)
+    assert sum(len(doc.ents) for doc in docs) == report.entities_written.total()
+    assert all(doc.has_annotation("ENT_IOB") for doc in docs)
+
+
+@pytest.mark.parametrize(
+    ("name", "entities", "repairs"),
+    [("train", 13440, [62390, 62392, 64412, 64414]), ("dev", 1497, []), ("test", 1630, [])],
+)
+def test_resume_keeps_all_entities(corpora, tmp_path, name, entities, repairs):
+    path = corpora / "resume" / f"{name}.char.bmes"
+    report = convert([path], tmp_path, ZH)
+    assert report.entities_read.total() == entities
+    assert report.entities_written == report.entities_read
+    assert report.tokens_written == report.tokens_read
+    assert [(r.line, r.kind) for r in report.records] == [
+        (line, "illegal-tag") for line in repairs
+    ]
+    assert list(report.outputs) == [str(tmp_path / f"{name}.spacy")]
