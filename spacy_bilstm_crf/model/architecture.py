@@ -32,6 +32,7 @@ def build_bilstm_crf(
     decoder: str = "crf",
     mixed_precision: bool = False,
     locked_dropout: bool = True,
+    adversarial_norm: float = 0.0,
     nO: Optional[int] = None,
 ) -> Model[InT, OutT]:
     """Build a BiLSTM-CRF tagger over token vectors (Lample et al. 2016).
@@ -51,6 +52,9 @@ def build_bilstm_crf(
         bfloat16 on a CPU. The CRF stays in float32.
     locked_dropout (bool): Drop the same units at every token of a Doc (Gal & Ghahramani
         2016) instead of drawing anew for each.
+    adversarial_norm (float): Train each batch a second time with every token's vector moved
+        by this much in the direction that is worst for it (FGM, Miyato et al. 2017). 0 for
+        not; else training takes twice as long.
     nO (Optional[int]): K, the number of BILUO tags. Set from the labels, if not given.
     """
     if decoder not in DECODERS:
@@ -60,7 +64,11 @@ def build_bilstm_crf(
         forward,
         init=init,
         layers=[tok2vec],
-        shims=[BiLSTMCRFShim(mixed_precision=mixed_precision)],
+        shims=[
+            BiLSTMCRFShim(
+                mixed_precision=mixed_precision, adversarial_norm=adversarial_norm
+            )
+        ],
         dims={"nO": nO},
         refs={"tok2vec": tok2vec},
         attrs={

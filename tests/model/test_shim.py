@@ -152,3 +152,26 @@ def test_mixed_precision_on_a_cpu_trains_and_predicts_in_bfloat16():
     mixed.predict(ArgsKwargs(args=inputs()[:2], kwargs={}))
     assert seen == [torch.bfloat16] * 2
     assert mixed.network.scorer.weight.dtype == torch.float32
+
+
+def test_adversarial_training_adds_the_gradients_at_the_worst_place_nearby():
+    shim = make_shim(adversarial_norm=0.5)
+    network = make_shim().network
+    vectors, lengths, allowed = inputs(requires_grad=True)
+    network(vectors, lengths, allowed, loss=True).sum().backward()
+    mask = (torch.arange(4).unsqueeze(1) < lengths).unsqueeze(-1)
+    direction = vectors.grad / (vectors.grad.norm(dim=-1, keepdim=True) + 1e-12)
+    worse = (vectors + 0.5 * direction * mask).detach().requires_grad_()
+    network(worse, lengths, allowed, loss=True).sum().backward()
+    gradients = []
+
+    def collect(key, weights, gradient):
+        gradients.append(gradient.copy())
+        return weights, gradient
+
+    loss, d_vectors = update(shim, collect)
+    torch.testing.assert_close(d_vectors, vectors.grad + worse.grad)
+    for parameter, found in zip(network.parameters(), gradients, strict=True):
+        numpy.testing.assert_allclose(found, parameter.grad.numpy(), rtol=1e-4, atol=1e-5)
+    # What is reported is the loss of the texts as they are.
+    torch.testing.assert_close(loss, network(vectors, lengths, allowed, loss=True).detach())

@@ -1,0 +1,87 @@
+"""The project's workflows, in a folder that holds nothing but what is shipped."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.cli import project_assets, project_run
+from weasel.util.config import load_project_config
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = ("assets", "configs", "scripts", "project.yml")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    for name in SHIPPED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(
+                source, tmp_path / name, ignore=shutil.ignore_patterns("resume")
+            )
+        else:
+            shutil.copy(source, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_train_workflow_needs_no_other_command(project):
+    project_run(project, "train", overrides={"vars.max_steps": 2})
+    assert (project / "training/demo/bilstm_crf/model-last").is_dir()
+
+
+def test_outputs_are_named_by_corpus_and_config(project):
+    # A corpus of the user's own, in another language.
+    own = project / "assets" / "mine"
+    own.mkdir()
+    for split in ("train", "dev", "test"):
+        shutil.copy(ROOT / "assets/samples/english.bio", own / f"{split}.bio")
+    overrides = {
+        "vars.corpus": "mine",
+        "vars.lang": "en",
+        "vars.config": "bilstm_softmax",
+        "vars.max_steps": 2,
+    }
+    project_run(project, "train", overrides=overrides)
+    project_run(project, "evaluate", overrides=overrides)
+    scores = json.loads((project / "metrics/mine/bilstm_softmax.json").read_text("utf8"))
+    assert "ents_f" in scores
+    nlp = spacy.load(project / "training/mine/bilstm_softmax/model-best")
+    assert nlp.lang == "en"
+    config = load_project_config(project, overrides=overrides)
+    package = next(c for c in config["commands"] if c["name"] == "package")
+    assert package["outputs"] == ["packages/en_ner_mine_bilstm_softmax-0.1.0"]
+
+
+def test_shipped_assets_have_their_checksums(project, capsys):
+    project_assets(project)
+    output = capsys.readouterr().out
+    assert output.count("matching checksum") == 3
+    assert "incorrect" not in output
+
+
+def test_a_missing_corpus_is_a_clear_error(project, capfd):
+    with pytest.raises(SystemExit) as error:
+        project_run(project, "corpus", overrides={"vars.corpus": "resume"})
+    assert error.value.code == 1
+    assert "--vars.resume_dir" in capfd.readouterr().out
+
+
+def test_the_resume_corpus_is_read_where_it_lies(project, corpora):
+    overrides = {"vars.corpus": "resume", "vars.resume_dir": str(corpora / "resume")}
+    project_run(project, "corpus", overrides=overrides)
+    assert not (project / "assets/resume").exists()
+    names = [path.name for path in (project / "corpus/resume").iterdir()]
+    assert sorted(names) == ["dev.spacy", "test.spacy", "train.spacy"]
+
+
+def test_every_workflow_runs_to_the_end_of_its_deps():
+    config = load_project_config(ROOT)
+    commands = {command["name"]: command for command in config["commands"]}
+    made = set()
+    for step in config["workflows"]["all"]:
+        for dep in commands[step].get("deps", []):
+            assert dep in made or (ROOT / dep).exists(), f"{step} needs {dep}"
+        made.update(commands[step].get("outputs", []))
