@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import spacy
-from spacy.cli import project_assets, project_run
+from spacy.cli import project_assets, project_document, project_run
 from weasel.util.config import load_project_config
 
 ROOT = Path(__file__).parents[1]
@@ -85,3 +85,11 @@ def test_every_workflow_runs_to_the_end_of_its_deps():
         for dep in commands[step].get("deps", []):
             assert dep in made or (ROOT / dep).exists(), f"{step} needs {dep}"
         made.update(commands[step].get("outputs", []))
+
+
+def test_the_readme_describes_the_project_as_it_is(tmp_path):
+    readme = tmp_path / "README.md"
+    shutil.copy(ROOT / "README.md", readme)
+    project_document(ROOT, readme, no_emoji=True)
+    # Mend it with: python -m spacy project document --no-emoji --output README.md
+    assert readme.read_text("utf8") == (ROOT / "README.md").read_text("utf8")
