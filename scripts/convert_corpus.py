@@ -35,7 +35,7 @@ def main() -> None:
             "that has it.",
             exits=1,
         )
-    convert_cli([folder], args.output, args.lang)
+    convert_cli([folder], args.output, args.lang, report=args.output / "repairs.jsonl")
     missing = [name for name in SPLITS if not (args.output / f"{name}.spacy").is_file()]
     if missing:
         msg.fail(f"No file named {' or '.join(missing)} in {folder}", exits=1)

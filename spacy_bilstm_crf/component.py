@@ -6,7 +6,6 @@ import numpy
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.strings import get_string_id
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
@@ -109,12 +108,12 @@ class BiLSTMCRF(TrainablePipe):
         label (str): The label.
         RETURNS (int): 0 if the label was there before, else 1.
         """
-        if not isinstance(label, str):
+        if not isinstance(label, str) or not label:
             raise ValueError(Errors.E187)
         if label in self.cfg["labels"]:
             return 0
         # spaCy's own guard compares the labels with nO, which counts tags.
-        if self.model.has_dim("nO"):
+        if self._is_initialized:
             raise ValueError(
                 Errors.E922.format(name=self.name, nO=self.model.get_dim("nO"))
             )
@@ -138,16 +137,25 @@ class BiLSTMCRF(TrainablePipe):
             Default: all that the examples have.
         """
         validate_get_examples(get_examples, "BiLSTMCRF.initialize")
+        if isinstance(labels, str):
+            raise ValueError(f"labels must be a list of strings, got the string {labels!r}")
         docs = []
-        found = set(labels or ())
+        found = dict.fromkeys(labels or ())
         for eg in get_examples():
             docs.append(eg.predicted)
             if labels is None:
-                found.update(ent.label_ for ent in eg.reference.ents)
-        for label in sorted(found):
+                found.update(dict.fromkeys(ent.label_ for ent in eg.reference.ents))
+        for label in found:
             self.add_label(label)
         self._require_labels()
-        self.model.set_dim("nO", count_tags(len(self.labels)))
+        num_tags = count_tags(len(self.labels))
+        if self.model.maybe_get_dim("nO") not in (None, num_tags):
+            raise ValueError(
+                f"nO of the model of '{self.name}' is {self.model.get_dim('nO')}, but "
+                f"{len(self.labels)} labels make {num_tags} BILUO tags (1 + 4 per label): "
+                "leave nO out of the config"
+            )
+        self.model.set_dim("nO", num_tags)
         self.model.initialize(X=docs)
 
     def predict(self, docs: Iterable[Doc]) -> List[Ints1d]:
@@ -168,7 +176,6 @@ class BiLSTMCRF(TrainablePipe):
         """
         if not scores:
             return
-        label_ids = [get_string_id(label) for label in self.labels]
         tags: Any = numpy.concatenate(cast(Any, scores))
         spans = find_spans(tags)
         offsets = numpy.cumsum([0, *map(len, scores)])
@@ -178,10 +185,10 @@ class BiLSTMCRF(TrainablePipe):
             here = slice(bounds[i], bounds[i + 1])
             starts = (spans.starts[here] - offsets[i]).tolist()
             ends = (spans.ends[here] - offsets[i]).tolist()
-            entities = zip(starts, ends, spans.labels[here].tolist(), strict=True)
+            names = [self.labels[label] for label in spans.labels[here].tolist()]
             # Also when nothing was found: else the Doc counts as not annotated.
             doc.set_ents(
-                [Span(doc, start, end, label_ids[label]) for start, end, label in entities],
+                [Span(doc, *entity) for entity in zip(starts, ends, names, strict=True)],
                 default="outside",
             )
 
@@ -233,6 +240,11 @@ class BiLSTMCRF(TrainablePipe):
         d_scores: Floats1d = self.model.ops.xp.ones_like(scores)
         return float(self.model.ops.xp.sum(scores)), d_scores
 
+    @property
+    def _is_initialized(self) -> bool:
+        # nO will not do: a config may set it.
+        return bool(self.model.shims[0].is_built)  # type: ignore[attr-defined]
+
     def _require_initialized(self) -> None:
-        if not self.model.has_dim("nO"):
+        if not self._is_initialized:
             raise ValueError(Errors.E109.format(name=self.name))

@@ -73,18 +73,17 @@ def _read_arrays(
     """Read tags off the columns ORTH, ENT_IOB, ENT_TYPE, IS_SPACE of several Docs.
 
     RETURNS (Tuple): Tag ids of all tokens, and which of them may be believed: not those
-        in an entity that covers whitespace, lacks its first token or changes its type.
-        spaCy sets such entities aside in ways that only spaCy knows.
+        in an entity that lacks its first token or changes its type, which `set_ents` never
+        writes, but `from_array` does. spaCy reads such entities in its own way.
     """
     if not gold:
         return numpy.zeros(0, dtype="int64"), numpy.zeros(0, dtype="bool")
     columns = numpy.concatenate(gold)
     iob, types, spaces = columns[:, 1], columns[:, 2], columns[:, 3] != 0
-    first = numpy.zeros(len(columns) + 1, dtype="bool")
-    first[numpy.cumsum([0, *map(len, gold)])] = True
     inside = iob == IOB_INSIDE
     entity = inside | ((iob == IOB_BEGIN) & (types != 0))
-    goes_on = numpy.append(inside[1:], False) & ~first[1:]
+    # No Doc begins inside an entity, unless it is broken: see below.
+    goes_on = numpy.append(inside[1:], False)
     prefix = numpy.where(
         inside, numpy.where(goes_on, INSIDE, LAST), numpy.where(goes_on, BEGIN, UNIT)
     )
@@ -98,10 +97,12 @@ def _read_arrays(
     tags = numpy.where(known, 1 + 4 * label + prefix, UNKNOWN_LABEL)
     tags = numpy.where(entity, tags, outside)
 
+    first = numpy.zeros(len(columns) + 1, dtype="bool")
+    first[numpy.cumsum([0, *map(len, gold)])] = True
     previous_entity = numpy.append(False, entity[:-1]) & ~first[:-1]
     previous_type = numpy.append(types[:1], types[:-1])
     broken = inside & ~(previous_entity & (previous_type == types))
-    return tags, ~(broken | (entity & spaces))
+    return tags, ~broken
 
 
 def _read_aligned(eg: Example, labels: Sequence[str]) -> TagIds:

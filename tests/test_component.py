@@ -1,5 +1,9 @@
+import multiprocessing
 import pickle
 import random
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 import pytest
@@ -370,6 +374,133 @@ def test_averages_cover_embedding_and_network():
         numpy.testing.assert_array_equal(embed.get_param("E"), expected)
         assert averaged.to_bytes() != raw
     assert nlp.get_pipe("ner").model.to_bytes() == raw
+
+
+def test_losses_of_several_batches_add_up():
+    nlp = make_nlp(dropout=0.0)
+    train(nlp, steps=2)
+    ner, examples = nlp.get_pipe("ner"), make_examples(nlp)
+    alone = ner.update(examples)["ner"]
+    losses = {"ner": 1.0, "other": 2.0}
+    assert ner.update(examples, losses=losses) is losses
+    assert losses == {"ner": pytest.approx(1.0 + alone), "other": 2.0}
+
+
+def test_the_vocabulary_is_gathered_from_all_examples():
+    nlp = make_nlp()
+    examples = make_examples(nlp) + make_examples(nlp, TRAIN[2:3]) * 20
+    nlp.initialize(lambda: examples + make_examples(nlp, [("龘", [])]))
+    keys = nlp.get_pipe("ner").model.get_ref("tok2vec").attrs["keys"][0]
+    assert nlp.vocab.strings["龘"] in keys
+
+
+def test_given_labels_are_all_there_is():
+    nlp = make_nlp()
+    ner = nlp.get_pipe("ner")
+    ner.initialize(lambda: make_examples(nlp), labels=["PER", "X"])
+    assert ner.labels == ("PER", "X")
+    with pytest.raises(ValueError, match="list of strings"):
+        make_nlp().get_pipe("ner").initialize(lambda: make_examples(nlp), labels="PER")
+    with pytest.raises(ValueError, match="E187"):
+        make_nlp().get_pipe("ner").add_label("")
+
+
+def test_other_things_than_examples_are_refused(trained):
+    with pytest.raises(TypeError, match="E978"):
+        trained.get_pipe("ner").update([trained.make_doc("张伟")])
+    with pytest.raises((TypeError, ValueError), match="E930"):
+        make_nlp().get_pipe("ner").initialize(lambda: [])
+
+
+def test_a_number_of_outputs_that_does_not_fit_is_a_clear_error():
+    nlp = make_nlp(nO=9)
+    with pytest.raises(ValueError, match=r"nO.*is 9, but 3 labels make 13"):
+        nlp.initialize(lambda: make_examples(nlp))
+    fitting = make_nlp(nO=13)
+    train(fitting, steps=1)
+
+
+def test_initializing_twice_starts_anew():
+    nlp = make_nlp()
+    train(nlp)
+    train(nlp, steps=1)
+    assert nlp.evaluate(make_examples(nlp))["ents_f"] < 0.9
+    train(nlp)
+    assert nlp.evaluate(make_examples(nlp))["ents_f"] == 1.0
+
+
+def test_the_component_can_be_sourced(trained):
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("ner", source=trained)
+    assert ents_of(nlp(TRAIN[0][0])) == TRAIN[0][1]
+
+
+def test_two_components_in_one_pipeline():
+    nlp = make_nlp()
+    nlp.add_pipe("bilstm_crf", name="other", config={"model": MODEL})
+    examples = make_examples(nlp)
+    optimizer = nlp.initialize(lambda: examples)
+    losses = nlp.update(examples, sgd=optimizer)
+    assert set(losses) == {"ner", "other"}
+
+
+def test_a_vocab_that_does_not_know_the_labels(trained):
+    nlp = make_nlp()
+    ner = nlp.get_pipe("ner")
+    ner.from_bytes(trained.get_pipe("ner").to_bytes(), exclude=["vocab"])
+    assert ents_of(ner(nlp.make_doc(TRAIN[0][0]))) == TRAIN[0][1]
+
+
+def test_an_embedding_that_cannot_take_empty_batches():
+    character_embed = {
+        "@architectures": "spacy.CharacterEmbed.v2",
+        "width": 32,
+        "rows": 100,
+        "nM": 8,
+        "nC": 2,
+        "include_static_vectors": False,
+        "feature": "LOWER",
+    }
+    nlp = make_nlp(tok2vec=character_embed)
+    train(nlp, steps=1)
+    assert not nlp("").ents
+    assert [len(doc) for doc in nlp.pipe(["", ""])] == [0, 0]
+    assert nlp.get_pipe("ner").predict([]) == []
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_several_processes(trained, tmp_path, method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} on this system")
+    trained.to_disk(tmp_path / "model")
+    script = tmp_path / "script.py"
+    script.write_text(SEVERAL_PROCESSES, "utf8")
+    command = [sys.executable, script, tmp_path / "model", method]
+    subprocess.run(command, check=True, timeout=100)
+
+
+SEVERAL_PROCESSES = """
+import multiprocessing, sys, spacy, torch
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[2])
+    nlp = spacy.load(sys.argv[1])
+    texts = ["张伟在北京工作", "", "王", "今天天气很好"] * 50
+    # Start torch's threads in the parent.
+    torch.set_num_threads(2)
+    alone = [doc.to_json() for doc in nlp.pipe(texts)]
+    torch.randn(500, 500) @ torch.randn(500, 500)
+    found = [doc.to_json() for doc in nlp.pipe(texts, n_process=2, batch_size=20)]
+    assert found == alone
+"""
+
+
+def test_several_threads(trained):
+    texts = mixed_texts()
+    expected = [ents_of(trained(text)) for text in texts]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda text: ents_of(trained(text)), texts * 3))
+    assert found == expected * 3
 
 
 def test_the_same_seed_gives_the_same_weights():

@@ -55,6 +55,19 @@ def test_outputs_are_named_by_corpus_and_config(project):
     assert package["outputs"] == ["packages/en_ner_mine_bilstm_softmax-0.1.0"]
 
 
+def test_a_corpus_that_changed_is_converted_again(project):
+    own = project / "assets" / "mine"
+    own.mkdir()
+    overrides = {"vars.corpus": "mine", "vars.lang": "en"}
+    sizes = []
+    for text in ("Ada B-PER\n", "Ada B-PER\n\nBob B-PER\n"):
+        for split in ("train", "dev", "test"):
+            (own / f"{split}.bio").write_text(text, "utf8")
+        project_run(project, "corpus", overrides=overrides)
+        sizes.append((project / "corpus/mine/train.spacy").stat().st_size)
+    assert sizes[1] > sizes[0]
+
+
 def test_shipped_assets_have_their_checksums(project, capsys):
     project_assets(project)
     output = capsys.readouterr().out
@@ -73,8 +86,10 @@ def test_the_resume_corpus_is_read_where_it_lies(project, corpora):
     overrides = {"vars.corpus": "resume", "vars.resume_dir": str(corpora / "resume")}
     project_run(project, "corpus", overrides=overrides)
     assert not (project / "assets/resume").exists()
-    names = [path.name for path in (project / "corpus/resume").iterdir()]
-    assert sorted(names) == ["dev.spacy", "test.spacy", "train.spacy"]
+    folder = project / "corpus/resume"
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["dev.spacy", "repairs.jsonl", "test.spacy", "train.spacy"]
+    assert len((folder / "repairs.jsonl").read_text("utf8").splitlines()) == 4
 
 
 def test_every_workflow_runs_to_the_end_of_its_deps():

@@ -1,3 +1,5 @@
+import re
+
 import numpy
 import pytest
 import spacy
@@ -25,7 +27,8 @@ def expected(eg):
 @st.composite
 def annotated_docs(draw):
     """Docs with entities, missing, blocked and whitespace tokens at random."""
-    words = draw(st.lists(st.sampled_from(["a", "b", " ", "\n", "中"]), max_size=8))
+    alphabet = ["a", "b", " ", "\n", "  ", "\u3000", "中"]
+    words = draw(st.lists(st.sampled_from(alphabet), max_size=8))
     doc = Doc(NLP.vocab, words=words, spaces=[False] * len(words))
     if draw(st.booleans()):
         return doc
@@ -66,6 +69,25 @@ def test_equal_to_spacys_alignment_over_other_tokens(docs, data):
         examples.append(Example(predicted, doc))
     found = [target.tolist() for target in gold_tags(examples, LABELS)]
     assert found == [expected(eg) for eg in examples]
+
+
+def test_gold_that_set_ents_would_not_write_equals_spacys_reading():
+    org, per = (NLP.vocab.strings.add(label) for label in ("ORG", "PER"))
+    for iobs, types in (
+        ([1, 1, 2], [org, org, 0]),  # I without B
+        ([3, 1, 1], [org, per, per]),  # the type changes
+        ([2, 1, 3], [0, org, per]),
+    ):
+        doc = Doc(NLP.vocab, words=["a", "b", "c"])
+        doc.from_array(["ENT_IOB", "ENT_TYPE"], numpy.array([iobs, types], "uint64").T)
+        eg = Example(Doc(NLP.vocab, words=["a", "b", "c"]), doc)
+        try:
+            tags = expected(eg)
+        except ValueError as error:
+            with pytest.raises(ValueError, match=re.escape(str(error))):
+                gold_tags([eg], LABELS)
+        else:
+            assert gold_tags([eg], LABELS)[0].tolist() == tags
 
 
 def test_clean_gold_takes_the_fast_path(monkeypatch):

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
-from .schemes import detect_scheme, get_scheme, tags_to_spans
+from .schemes import detect_scheme, get_scheme, split_tag, tags_to_spans
 from .sentence import CorpusError, Record, Sentence
 
 SUFFIXES = (
@@ -36,6 +36,8 @@ class ColumnReader:
         detected = detect_scheme(self._survey())
         if self.n_sentences and not detected.known:
             raise CorpusError(self._why_no_tags())
+        if detected.unknown and not detected.entity:
+            self._check_unknown_tags()
         self.scheme = given or detected.scheme
         how = "as given" if given else "detected"
         self.evidence = f"{self.scheme.name}, {how} ({detected.evidence})"
@@ -100,6 +102,18 @@ class ColumnReader:
             f"{self.path}:{line}: no line of the file ends with a tag such as O or "
             f"B-PER (here: {found}): put the token first and the tag last on each line"
         )
+
+    def _check_unknown_tags(self) -> None:
+        """Where no tag can be read but O, tags of no scheme are more than slips."""
+        for line, block in _blocks(self.path):
+            for i, row in enumerate((_decode(block) or "").split("\n")):
+                tag = _tag(split_columns(row))
+                if tag and split_tag(tag) is None:
+                    raise CorpusError(
+                        f"{self.path}:{line + i}: no tag of the file but O can be read "
+                        f"(here: '{tag}'): write a letter, a hyphen and a label, such as "
+                        "B-PER"
+                    )
 
 
 def split_columns(line: str) -> List[str]:

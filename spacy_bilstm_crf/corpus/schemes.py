@@ -85,12 +85,15 @@ class Repair:
 
 class Detection(NamedTuple):
     """The scheme that fits a file best, and what speaks for it. `known` counts
-    the tags that belong to any scheme at all.
+    the tags that belong to any scheme at all, `entity` those of them that are
+    not O, and `unknown` the others.
     """
 
     scheme: Scheme
     evidence: str
     known: int
+    entity: int
+    unknown: int
 
 
 def get_scheme(name: str) -> Scheme:
@@ -231,7 +234,8 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> Detection:
         letters[(split_tag(tag) or ("other", ""))[0]] += count
         for name, scheme in SCHEMES.items():
             faults[name] += 0 if may_follow(before, tag, scheme) else count
-    known = sum(letters.values()) - letters.pop("other", 0) - n_sentences
+    unknown = letters.pop("other", 0)
+    known = sum(letters.values()) - n_sentences
     letters.pop(OUTSIDE, None)
     ranked = sorted(SCHEMES, key=lambda name: faults[name])
     best = ranked[0]
@@ -241,7 +245,7 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> Detection:
     worse = next((name for name in ranked if faults[name] > faults[best]), None)
     if worse:
         evidence += f", next best {worse} {faults[worse]:,}"
-    return Detection(SCHEMES[best], evidence, known)
+    return Detection(SCHEMES[best], evidence, known, letters.total(), unknown)
 
 
 def _explain(

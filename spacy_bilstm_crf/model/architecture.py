@@ -8,20 +8,26 @@ from spacy.ml.models.tok2vec import get_tok2vec_width
 from spacy.tokens import Doc
 from thinc.api import Model, get_array_module
 from thinc.types import ArgsKwargs, Floats1d, Floats2d, Ints1d
-from thinc.util import torch2xp, xp2torch
+from thinc.util import partial, torch2xp, xp2torch
 
+from .embed import GATHER_VOCABULARY
 from .network import DECODERS
 from .shim import BiLSTMCRFShim
 
 Allowed = List[NDArray[numpy.bool_]]
 # Arrays of numpy or cupy. thinc's types do not know indexing by arrays.
 Array = Any
+
+# How many Docs spaCy shows a layer to initialize it.
+SAMPLE_SIZE = 10
 InT = Union[List[Doc], Tuple[List[Doc], Allowed]]
 OutT = Union[List[Ints1d], Floats1d]
 
 # Padded tokens in one run of the network. Larger batches keep the processor busier up to
 # here, and beyond cost only memory.
 PADDED_TOKENS = 8192
+# Numbers in one step of the CRF, sequences * K * K: 64 MiB. It binds with many labels only.
+CELLS = 2**24
 
 
 def build_bilstm_crf(
@@ -32,7 +38,7 @@ def build_bilstm_crf(
     decoder: str = "crf",
     mixed_precision: bool = False,
     locked_dropout: bool = True,
-    adversarial_norm: float = 0.0,
+    adversarial_norm: float = 0.5,
     nO: Optional[int] = None,
 ) -> Model[InT, OutT]:
     """Build a BiLSTM-CRF tagger over token vectors (Lample et al. 2016).
@@ -59,10 +65,17 @@ def build_bilstm_crf(
     """
     if decoder not in DECODERS:
         raise ValueError(f"decoder is {decoder!r}, expected one of {', '.join(DECODERS)}")
+    if hidden_width < 1 or depth < 0:
+        raise ValueError(
+            f"hidden_width is {hidden_width} and depth {depth}, expected at least 1 and 0"
+        )
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout is {dropout}, expected a rate from 0 to less than 1")
+    settings = {"hidden_width": hidden_width, "depth": depth, "decoder": decoder}
     return Model(
         "bilstm_crf",
-        forward,
-        init=init,
+        partial(forward, dropout, locked_dropout),
+        init=partial(init, settings),
         layers=[tok2vec],
         shims=[
             BiLSTMCRFShim(
@@ -71,65 +84,70 @@ def build_bilstm_crf(
         ],
         dims={"nO": nO},
         refs={"tok2vec": tok2vec},
-        attrs={
-            "settings": {
-                "hidden_width": hidden_width,
-                "depth": depth,
-                "decoder": decoder,
-            },
-            "network_dropout": dropout,
-            "locked_dropout": locked_dropout,
-            # spaCy writes `[training] dropout` here before each update.
-            "dropout_rate": 0.0,
-        },
+        # spaCy writes `[training] dropout` here before each update.
+        attrs={"dropout_rate": 0.0},
     )
 
 
-def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Any = None) -> None:
+def init(
+    settings: Dict[str, Any],
+    model: Model[InT, OutT],
+    X: Optional[InT] = None,
+    Y: Any = None,
+) -> None:
     """Initialize the token vectors and build the network on their width.
 
-    X (Optional[InT]): Docs of the training data: all of them, if the token vectors gather
-        a vocabulary.
+    settings (Dict[str, Any]): Arguments of `BiLSTMCRF`, but for widths and tags.
+    X (Optional[InT]): Docs of the training data: all of them, if a layer gathers a
+        vocabulary.
     """
-    docs = X[0] if isinstance(X, tuple) else X
-    tok2vec = model.get_ref("tok2vec")
-    tok2vec.initialize(X=docs)
+    docs = (X[0] if isinstance(X, tuple) else X) or []
+    tok2vec = model.layers[0]
+    for node in tok2vec.walk():
+        if GATHER_VOCABULARY in node.attrs:
+            node.attrs[GATHER_VOCABULARY](node, docs)
+    # A chain of layers runs on what it is given here: a sample must do.
+    tok2vec.initialize(X=docs[:SAMPLE_SIZE] or None)
     width = get_tok2vec_width(model)
     if width is None:
         raise ValueError(
             f"the width of the token vectors is not known: '{tok2vec.name}' sets no nO"
         )
-    settings = model.attrs["settings"]
-    model.shims[0].build(  # type: ignore[attr-defined]
-        {**settings, "width": width, "num_tags": model.get_dim("nO")}
-    )
+    num_tags = model.get_dim("nO")
+    _shim(model).build({**settings, "width": width, "num_tags": num_tags})
 
 
 def forward(
-    model: Model[InT, OutT], X: InT, is_train: bool
+    dropout: float, locked: bool, model: Model[InT, OutT], X: InT, is_train: bool
 ) -> Tuple[OutT, Callable[[Floats1d], List[Doc]]]:
     """Run the network over sub-batches of Docs of similar length.
 
+    dropout (float): Dropout rate in training, to which the model's `dropout_rate` adds.
+    locked (bool): Whether it drops the same units at every token.
     X (InT): Docs, or Docs and the tags allowed at their tokens.
     is_train (bool): Whether to give losses and a callback rather than tags.
     RETURNS (Tuple[OutT, Callable]): Tag ids per Doc, int64; or a loss per Doc, shape
         (Docs,), and the callback that takes its gradient.
     """
     docs, allowed = X if isinstance(X, tuple) else (X, None)
-    shim: BiLSTMCRFShim = model.shims[0]  # type: ignore[assignment]
-    xp = model.ops.xp
-    vectors, backprop_tok2vec = model.get_ref("tok2vec")(docs, is_train)
-    lengths = numpy.array([len(vector) for vector in vectors], dtype="int64")
-    batches = plan_batches(lengths, PADDED_TOKENS)
-    flat_vectors: Array = xp.concatenate(vectors) if batches else None
-    flat_allowed = numpy.concatenate(allowed) if allowed and batches else None
-    kwargs = _training_arguments(model) if is_train else {}
-
+    lengths = numpy.array([len(doc) for doc in docs], dtype="int64")
     tags = numpy.zeros(int(lengths.sum()), dtype="int64")
     losses: Array = model.ops.alloc1f(len(docs))
+    if not lengths.any():
+        # Some embeddings cannot take a batch without tokens.
+        return (losses if is_train else _split(tags, lengths)), lambda d_losses: []
+
+    shim, xp = _shim(model), model.ops.xp
+    vectors, backprop_tok2vec = model.layers[0](docs, is_train)
+    flat_vectors: Array = xp.concatenate(vectors)
+    flat_allowed = numpy.concatenate(allowed) if allowed else None
+    kwargs: Dict[str, Any] = {}
+    if is_train:
+        keep = (1.0 - dropout) * (1.0 - model.attrs["dropout_rate"])
+        kwargs = {"loss": True, "dropout": 1.0 - keep, "locked": locked}
+
     callbacks = []
-    for batch in batches:
-        # Only Docs and tags cross the border one way and the other: one transfer each.
+    for batch in plan_batches(lengths, PADDED_TOKENS, CELLS // model.get_dim("nO") ** 2):
         here = Batch(*map(xp.asarray, batch))
         args = [
             xp2torch(_pad(flat_vectors, here), requires_grad=is_train, device=shim.device),
@@ -146,8 +164,7 @@ def forward(
             tags[batch.tokens] = Y.cpu().numpy()[batch.rows, batch.columns]
 
     def backprop(d_losses: Floats1d) -> List[Doc]:
-        width = vectors[0].shape[1] if vectors else 0
-        d_flat: Array = model.ops.alloc2f(int(lengths.sum()), width)
+        d_flat: Array = model.ops.alloc2f(*flat_vectors.shape)
         for here, Y, callback in callbacks:
             d_Y = xp2torch(cast(Floats1d, d_losses[here.docs]), device=shim.device)
             inputs = callback(ArgsKwargs(args=(Y,), kwargs={"grad_tensors": d_Y}))
@@ -177,12 +194,15 @@ class Batch(NamedTuple):
     columns: Array
 
 
-def plan_batches(lengths: NDArray[numpy.int64], padded_tokens: int) -> List[Batch]:
+def plan_batches(
+    lengths: NDArray[numpy.int64], padded_tokens: int, sequences: int
+) -> List[Batch]:
     """Sort Docs by length and cut them into batches of bounded size. Empty Docs are in
-    none of them; a Doc that exceeds the bound has one to itself.
+    none of them; a Doc that exceeds the bounds has one to itself.
 
     lengths (int array, shape (Docs,)): Tokens in each Doc.
     padded_tokens (int): Bound on steps times sequences.
+    sequences (int): Bound on sequences.
     RETURNS (List[Batch]): The batches, longest Docs first.
     """
     order = numpy.argsort(-lengths, kind="stable")
@@ -190,7 +210,7 @@ def plan_batches(lengths: NDArray[numpy.int64], padded_tokens: int) -> List[Batc
     offsets = numpy.cumsum(lengths) - lengths
     batches = []
     while len(order):
-        size = max(1, padded_tokens // int(lengths[order[0]]))
+        size = max(1, min(sequences, padded_tokens // int(lengths[order[0]])))
         docs, order = order[:size], order[size:]
         sizes = lengths[docs]
         columns = numpy.repeat(numpy.arange(len(docs)), sizes)
@@ -199,13 +219,8 @@ def plan_batches(lengths: NDArray[numpy.int64], padded_tokens: int) -> List[Batc
     return batches
 
 
-def _training_arguments(model: Model[InT, OutT]) -> Dict[str, Any]:
-    keep = (1.0 - model.attrs["network_dropout"]) * (1.0 - model.attrs["dropout_rate"])
-    return {
-        "loss": True,
-        "dropout": 1.0 - keep,
-        "locked": model.attrs["locked_dropout"],
-    }
+def _shim(model: Model[InT, OutT]) -> BiLSTMCRFShim:
+    return cast(BiLSTMCRFShim, model.shims[0])
 
 
 def _pad(flat: Array, batch: Batch) -> Array:

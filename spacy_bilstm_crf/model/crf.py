@@ -40,7 +40,8 @@ class LinearChainCRF(torchcrf.CRF):
             legal = (any_tag, any_tag.expand(num_tags, num_tags), any_tag)
         names = ("legal_start", "legal_transitions", "legal_end")
         for name, mask in zip(names, legal, strict=True):
-            self.register_buffer(name, mask.bool().clone())
+            # Not saved: whoever builds the module knows them.
+            self.register_buffer(name, mask.bool().clone(), persistent=False)
 
     def forward(
         self,

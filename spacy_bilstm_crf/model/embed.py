@@ -1,7 +1,7 @@
 """n-gram embeddings for the tok2vec slot."""
 
 from itertools import accumulate
-from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple, cast
 
 import numpy
 from numpy.typing import NDArray
@@ -9,10 +9,15 @@ from spacy.attrs import intify_attr
 from spacy.tokens import Doc
 from spacy.util import SimpleFrozenList, logger
 from thinc.api import Model, uniform_init
-from thinc.types import Floats2d, Ints1d
+from thinc.types import Floats2d, Ints2d
 from thinc.util import partial
 
 Keys = NDArray[numpy.uint64]
+EmbedT = Model[List[Doc], List[Floats2d]]
+
+# Attribute of layers that want to see all the training data before they are initialized:
+# a function of the layer and the Docs. spaCy and thinc show a layer a mere sample.
+GATHER_VOCABULARY = "gather_vocabulary"
 
 # Docs that spaCy's own `tok2vec` component shows to its layers when it is initialized.
 SAMPLE_SIZE = 10
@@ -26,12 +31,12 @@ def build_ngram_embed(
     dropout: List[float] = SimpleFrozenList([0.05, 0.3]),
     singleton_dropout: float = 0.5,
     attr: str = "ORTH",
-) -> Model[List[Doc], List[Floats2d]]:
+) -> EmbedT:
     """Embed the n-grams that start at each token, one vector per order, concatenated.
 
     An n-gram that the training data holds often enough has a row of its own; all others
-    of its order share one learned row. The vocabulary is gathered in `initialize` from
-    all Docs that it is given, and saved with the model.
+    of its order share one learned row. The vocabulary is gathered from all the training
+    data when a `bilstm_crf` component is initialized, and saved with the model.
 
     width (int): Width of each order's vectors. The output is `len(orders)` times as wide.
     orders (List[int]): Lengths of the n-grams: 1 for the token alone, 2 for the token and
@@ -48,57 +53,84 @@ def build_ngram_embed(
             "NgramEmbed needs orders of 1 or more, and one value of min_freq and dropout "
             f"for each: got orders {orders}, min_freq {min_freq}, dropout {dropout}"
         )
+    if intify_attr(attr) is None:
+        raise ValueError(f"NgramEmbed: there is no token attribute {attr!r}")
+    settings = Settings(
+        width=width,
+        orders=list(orders),
+        min_freq=list(min_freq),
+        dropout=list(dropout),
+        singleton_dropout=singleton_dropout,
+        attr=intify_attr(attr),
+    )
     return Model(
         "ngram_embed",
-        forward,
-        init=partial(init, list(min_freq)),
+        partial(forward, settings),
+        init=partial(init, settings),
         dims={"nO": width * len(orders)},
         params={"E": None},
         attrs={
-            "width": width,
-            "orders": list(orders),
-            "dropout": list(dropout),
-            "singleton_dropout": singleton_dropout,
-            "attr": intify_attr(attr),
             "keys": [],
             "singletons": [],
+            "gathered": False,
+            GATHER_VOCABULARY: partial(gather_vocabulary, settings),
         },
     )
 
 
-def init(
-    min_freq: List[int],
-    model: Model[List[Doc], List[Floats2d]],
-    X: Optional[List[Doc]] = None,
-    Y: Any = None,
-) -> None:
-    """Gather the vocabulary and draw the vectors.
+class Settings(NamedTuple):
+    """See `build_ngram_embed`."""
 
-    X (Optional[List[Doc]]): Docs to count n-grams in. Without any, every n-gram is unknown.
+    width: int
+    orders: List[int]
+    min_freq: List[int]
+    dropout: List[float]
+    singleton_dropout: float
+    attr: int
+
+
+def gather_vocabulary(settings: Settings, model: EmbedT, docs: List[Doc]) -> None:
+    """Count the n-grams of the training data, before the model is initialized.
+
+    docs (List[Doc]): All the Docs.
     """
-    docs = X or []
-    if len(docs) == SAMPLE_SIZE:
-        logger.warning(
-            "NgramEmbed has seen %d texts and knows no other n-grams. In a shared "
-            "'tok2vec' component it only ever sees that many: put it into the "
-            "'bilstm_crf' component, or share a MultiHashEmbed",
-            SAMPLE_SIZE,
-        )
     keys, singletons = [], []
-    all_orders = _ngram_keys(docs, model.attrs["attr"], model.attrs["orders"])
-    for order_keys, threshold in zip(all_orders, min_freq, strict=True):
+    all_orders = _ngram_keys(docs, settings)
+    for order_keys, threshold in zip(all_orders, settings.min_freq, strict=True):
         unique, counts = numpy.unique(order_keys, return_counts=True)
         keys.append(unique[counts >= threshold])
         singletons.append(counts[counts >= threshold] == 1)
     model.attrs["keys"], model.attrs["singletons"] = keys, singletons
-    num_rows = sum(1 + len(order_keys) for order_keys in keys)
-    bound = (3 / model.attrs["width"]) ** 0.5
-    shape = (num_rows, model.attrs["width"])
+    model.attrs["gathered"] = True
+
+
+def init(
+    settings: Settings, model: EmbedT, X: Optional[List[Doc]] = None, Y: Any = None
+) -> None:
+    """Draw the vectors of the vocabulary.
+
+    X (Optional[List[Doc]]): Docs to gather the vocabulary from, if nobody has done so.
+    """
+    if not model.attrs["gathered"]:
+        if X and len(X) <= SAMPLE_SIZE:
+            logger.warning(
+                "NgramEmbed has seen %d texts and knows no other n-grams. A shared "
+                "'tok2vec' component never sees more: put NgramEmbed into the "
+                "'bilstm_crf' component, or share a MultiHashEmbed",
+                len(X),
+            )
+        gather_vocabulary(settings, model, X or [])
+    # Whoever initializes the model anew gathers anew.
+    model.attrs["gathered"] = False
+    num_rows = sum(1 + len(order_keys) for order_keys in model.attrs["keys"])
+    # Vectors of length 1 on average.
+    bound = (3 / settings.width) ** 0.5
+    shape = (num_rows, settings.width)
     model.set_param("E", uniform_init(model.ops, shape, lo=-bound, hi=bound))
 
 
 def forward(
-    model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool
+    settings: Settings, model: EmbedT, docs: List[Doc], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Doc]]]:
     """Look up the vectors of the n-grams at each token.
 
@@ -106,16 +138,15 @@ def forward(
         the callback that takes their gradients.
     """
     E = cast(Floats2d, model.get_param("E"))
-    rows = model.ops.asarray1i(_find_rows(model, docs, is_train).ravel())
-    nO = model.get_dim("nO")
-    flat = model.ops.reshape2f(E[rows], -1, nO)
+    rows = model.ops.asarray1i(_find_rows(settings, model, docs, is_train).ravel())
+    flat = model.ops.reshape2f(E[rows], -1, model.get_dim("nO"))
     ends = list(accumulate(len(doc) for doc in docs))
     vectors = [flat[end - len(doc) : end] for doc, end in zip(docs, ends, strict=True)]
 
     def backprop(d_vectors: List[Floats2d]) -> List[Doc]:
         d_flat = model.ops.flatten(d_vectors)
         dE = model.ops.alloc2f(*E.shape)
-        d_rows = model.ops.reshape2f(d_flat, len(rows), model.attrs["width"])
+        d_rows = model.ops.reshape2f(d_flat, len(rows), settings.width)
         model.ops.scatter_add(dE, rows, d_rows)
         model.inc_grad("E", dE)
         return []
@@ -124,15 +155,18 @@ def forward(
 
 
 def _find_rows(
-    model: Model[List[Doc], List[Floats2d]], docs: List[Doc], is_train: bool
-) -> Ints1d:
+    settings: Settings, model: EmbedT, docs: List[Doc], is_train: bool
+) -> Ints2d:
     """RETURNS (int array): Rows of the table, shape (tokens, orders). Each order's rows lie
     together, the unknown one first."""
-    attrs = model.attrs
     found, offset = [], 0
-    all_orders = _ngram_keys(docs, attrs["attr"], attrs["orders"])
+    all_orders = _ngram_keys(docs, settings)
     for order_keys, known, singletons, rate in zip(
-        all_orders, attrs["keys"], attrs["singletons"], attrs["dropout"], strict=True
+        all_orders,
+        model.attrs["keys"],
+        model.attrs["singletons"],
+        settings.dropout,
+        strict=True,
     ):
         rows = numpy.zeros(len(order_keys), dtype="int32")
         if len(known):
@@ -140,32 +174,32 @@ def _find_rows(
             places[places == len(known)] = 0
             seen = known[places] == order_keys
             if is_train:
-                singleton_rate = max(rate, attrs["singleton_dropout"])
+                singleton_rate = max(rate, settings.singleton_dropout)
                 rates = numpy.where(singletons[places], singleton_rate, rate)
                 seen &= numpy.random.random(len(rows)) >= rates
             rows = numpy.where(seen, places + 1, UNKNOWN_ROW).astype("int32")
         found.append(rows + offset)
         offset += 1 + len(known)
-    return cast(Ints1d, numpy.stack(found, axis=1))
+    return cast(Ints2d, numpy.stack(found, axis=1))
 
 
-def _ngram_keys(docs: List[Doc], attr: int, orders: Sequence[int]) -> List[Keys]:
+def _ngram_keys(docs: List[Doc], settings: Settings) -> List[Keys]:
     """Hash the n-grams that start at each token of the Docs laid end to end. Past the end
     of a Doc stands a token of its own, 0, which no string has as its id.
 
     RETURNS (List[Keys]): One array of shape (tokens,) per order.
     """
-    arrays = [doc.to_array(attr) for doc in docs]
+    arrays = [doc.to_array(settings.attr) for doc in docs]
     token = numpy.concatenate(arrays or [numpy.zeros(0)]).astype("uint64")
     lasts = numpy.cumsum([len(array) for array in arrays if len(array)], dtype="int64") - 1
     by_order, keys = {}, token
-    for order in range(1, max(orders) + 1):
+    for order in range(1, max(settings.orders) + 1):
         if order > 1:
             token = numpy.append(token[1:], numpy.uint64(0))
             token[lasts] = 0
             keys = _mix(keys) ^ token
         by_order[order] = keys
-    return [by_order[order] for order in orders]
+    return [by_order[order] for order in settings.orders]
 
 
 def _mix(keys: Keys) -> Keys:

@@ -1,8 +1,9 @@
 """thinc shim: builds the torch module late, averages its weights, saves without pickle."""
 
 import copy
+import os
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, cast
 
 import srsly
 import torch
@@ -41,12 +42,17 @@ class BiLSTMCRFShim(PyTorchShim):
     ) -> None:
         self.adversarial_norm = adversarial_norm
         on_gpu = get_torch_default_device().type == "cuda"
-        self._cpu_bfloat16 = mixed_precision and not on_gpu
         super().__init__(
             None,
-            mixed_precision=mixed_precision and on_gpu,
+            mixed_precision=mixed_precision,
+            # bfloat16 has the range of float32: only float16 needs its loss scaled.
             grad_scaler=PyTorchGradScaler(mixed_precision and on_gpu),
         )
+
+    @property
+    def is_built(self) -> bool:
+        """RETURNS (bool): Whether there is a module."""
+        return self._model is not None
 
     @property
     def network(self) -> BiLSTMCRF:
@@ -65,49 +71,64 @@ class BiLSTMCRFShim(PyTorchShim):
         self.cfg = settings
         self._model = BiLSTMCRF(**settings).to(get_torch_default_device())
 
-    def predict(self, inputs: ArgsKwargs) -> Any:
-        with torch.inference_mode(), self._autocast(), self._cuda_autocast():
-            return self.network(*inputs.args, **inputs.kwargs)
+    def predict(self, inputs: ArgsKwargs) -> Tensor:
+        with torch.inference_mode(), self._autocast():
+            tags: Tensor = self.network(*inputs.args, **inputs.kwargs)
+        return tags
 
     def begin_update(
         self, inputs: ArgsKwargs
     ) -> Tuple[Tensor, Callable[[ArgsKwargs], ArgsKwargs]]:
-        """Run the module for training.
+        """Run the module for training. The callback may be called for several batches
+        before `finish_update`: their gradients add up.
 
         inputs (ArgsKwargs): Arguments of `BiLSTMCRF`, the token vectors first.
         RETURNS (Tuple): The losses, and the callback that takes their gradient and gives
-            that of the inputs.
+            that of the token vectors.
         """
-        with self._autocast():
-            output, backprop = super().begin_update(inputs)
+        vectors, *others = inputs.args
+        losses = self._forward(vectors, others, inputs.kwargs)
 
-        def backprop_twice(d_output: ArgsKwargs) -> ArgsKwargs:
-            d_losses = d_output.kwargs["grad_tensors"].clone()
-            d_clean = backprop(d_output).args[0].clone()
-            vectors = inputs.args[0].detach()
-            # The direction in which the loss of each token grows fastest.
-            vectors = vectors + self.adversarial_norm * F.normalize(d_clean, dim=-1)
-            arguments = (vectors.requires_grad_(), *inputs.args[1:])
-            with self._autocast():
-                harder, backprop_harder = super(BiLSTMCRFShim, self).begin_update(
-                    ArgsKwargs(args=arguments, kwargs=inputs.kwargs)
-                )
-            d_harder = backprop_harder(
-                ArgsKwargs(args=(harder,), kwargs={"grad_tensors": d_losses})
-            ).args[0]
-            return ArgsKwargs(args=(d_clean + d_harder,), kwargs={})
+        def backprop(d_output: ArgsKwargs) -> ArgsKwargs:
+            d_losses = d_output.kwargs["grad_tensors"]
+            d_vectors = self._backward(losses, vectors, d_losses)
+            if self.adversarial_norm > 0.0:
+                # The direction in which the loss grows fastest at each token.
+                direction = F.normalize(d_vectors, dim=-1)
+                worse = vectors.detach() + self.adversarial_norm * direction
+                harder = self._forward(worse.requires_grad_(), others, inputs.kwargs)
+                d_vectors = d_vectors + self._backward(harder, worse, d_losses)
+            return ArgsKwargs(args=(d_vectors,), kwargs={})
 
-        return output, backprop_twice if self.adversarial_norm > 0.0 else backprop
+        return losses, backprop
 
     def finish_update(self, optimizer: Optimizer) -> None:
-        if self._model is not None:
-            super().finish_update(optimizer)
+        if self._model is None:
+            return
+        # Here and not after each backward pass, as thinc's own shim does: the gradients of
+        # earlier passes would be unscaled once more by every later one.
+        gradients = (parameter.grad for parameter in self._model.parameters())
+        self._grad_scaler.unscale([grad for grad in gradients if grad is not None])
+        super().finish_update(optimizer)
+
+    def _forward(
+        self, vectors: Tensor, others: Sequence[Tensor], kwargs: Dict[str, Any]
+    ) -> Tensor:
+        with self._autocast():
+            losses: Tensor = self.network(vectors, *others, **kwargs)
+        return losses
+
+    def _backward(self, losses: Tensor, vectors: Tensor, d_losses: Tensor) -> Tensor:
+        """Add up the weights' gradients. RETURNS (Tensor): That of the vectors."""
+        torch.autograd.backward(losses, self._grad_scaler.scale(d_losses))
+        d_vectors = cast(Tensor, vectors.grad)
+        overflow = self._grad_scaler.unscale([d_vectors])
+        return torch.zeros_like(d_vectors) if overflow else d_vectors
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self._cpu_bfloat16)
-
-    def _cuda_autocast(self) -> torch.autocast:
-        return torch.autocast("cuda", enabled=self._mixed_precision)
+        device = self.network.scorer.weight.device.type
+        dtype = torch.float16 if device == "cuda" else torch.bfloat16
+        return torch.autocast(device, dtype, enabled=self._mixed_precision)
 
     @contextmanager
     def use_params(self, params: Dict[Tuple[int, str], FloatsXd]) -> Iterator[None]:
@@ -165,3 +186,13 @@ class BiLSTMCRFShim(PyTorchShim):
             model.to(get_torch_default_device())
         self.cfg, self._model = message["settings"], model
         return self
+
+
+def _use_one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+# torch's threads do not survive a fork: a worker of `nlp.pipe(n_process=2)` whose parent
+# had started them would wait for them for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_use_one_thread)

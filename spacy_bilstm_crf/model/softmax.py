@@ -27,7 +27,7 @@ class Softmax(nn.Module):
         super().__init__()
         for name, mask in zip(("start", "transitions", "end"), legal, strict=True):
             scores = torch.zeros(mask.shape).masked_fill(~mask, -torch.inf)
-            self.register_buffer(name, scores)
+            self.register_buffer(name, scores, persistent=False)
 
     def nll(self, emissions: Tensor, allowed: Tensor, mask: Tensor) -> Tensor:
         """See `LinearChainCRF.nll`."""
@@ -40,7 +40,8 @@ class Softmax(nn.Module):
         self, emissions: Tensor, mask: Tensor, allowed: Optional[Tensor] = None
     ) -> Tensor:
         """See `LinearChainCRF.best_tags`."""
-        emissions = emissions.float().log_softmax(-1)
+        # Each token's log Z is the same for all paths.
+        emissions = emissions.float()
         if allowed is not None:
             emissions = emissions.masked_fill(~allowed, -torch.inf)
         return viterbi(emissions, self.start, self.transitions, self.end, mask)

@@ -160,3 +160,11 @@ def test_chinese_ner_is_read_without_repairs(corpora, name, entities):
     assert reader.scheme.name == "bio"
     assert sum(len(sentence.spans) for sentence in reader) == entities
     assert records(reader) == []
+
+
+@pytest.mark.parametrize("tag", ["B_PER", "PER-B", "PER"])
+def test_a_file_whose_entity_tags_cannot_be_read_is_an_error(tmp_path, tag):
+    path = tmp_path / "train.bio"
+    path.write_text(f"x O\n\ny O\nz {tag}\n", "utf8")
+    with pytest.raises(CorpusError, match=rf"train.bio:4: .*'{tag}'.*B-PER"):
+        ColumnReader(path)

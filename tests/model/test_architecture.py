@@ -3,7 +3,15 @@ import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from thinc.api import Adam, Model, fix_random_seed, set_dropout_rate
+from thinc.api import (
+    Adam,
+    Model,
+    chain,
+    fix_random_seed,
+    list2ragged,
+    ragged2list,
+    set_dropout_rate,
+)
 
 from spacy_bilstm_crf.model import architecture
 from spacy_bilstm_crf.model.architecture import build_bilstm_crf, plan_batches
@@ -16,7 +24,8 @@ K = 9
 
 def make_model(tok2vec=None, **kwargs):
     fix_random_seed(0)
-    settings = {"hidden_width": 8, "depth": 1, "dropout": 0.0, "nO": K, **kwargs}
+    settings = {"hidden_width": 8, "depth": 1, "dropout": 0.0, "nO": K}
+    settings = {"adversarial_norm": 0.0, **settings, **kwargs}
     tok2vec = tok2vec or build_ngram_embed(
         width=6, dropout=[0.0, 0.0], singleton_dropout=0.0
     )
@@ -33,13 +42,14 @@ def outside(docs):
     return [numpy.eye(K, dtype="bool")[numpy.zeros(len(doc), dtype=int)] for doc in docs]
 
 
-@given(st.lists(st.integers(0, 20), max_size=30), st.integers(1, 60))
-def test_batches_hold_every_token_once_within_the_bound(lengths, bound):
+@given(st.lists(st.integers(0, 20), max_size=30), st.integers(1, 60), st.integers(0, 9))
+def test_batches_hold_every_token_once_within_the_bounds(lengths, bound, sequences):
     lengths = numpy.array(lengths, dtype="int64")
     tokens = []
-    for batch in plan_batches(lengths, bound):
+    for batch in plan_batches(lengths, bound, sequences):
         steps = int(batch.lengths[0])
         assert len(batch.docs) == 1 or steps * len(batch.docs) <= bound
+        assert len(batch.docs) <= max(1, sequences)
         assert (batch.lengths == lengths[batch.docs]).all()
         assert (numpy.diff(batch.lengths) <= 0).all()
         assert batch.lengths.min() > 0
@@ -187,9 +197,18 @@ def test_dropout_changes_training_and_never_prediction(locked):
     assert tags[0] == tags[1] == tags[2]
 
 
-def test_unknown_decoder_is_refused():
-    with pytest.raises(ValueError, match=r"'crff'.*crf, softmax"):
-        make_model(decoder="crff")
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"decoder": "crff"}, r"'crff'.*crf, softmax"),
+        ({"depth": -1}, "depth -1"),
+        ({"hidden_width": 0}, "hidden_width is 0"),
+        ({"dropout": 1.0}, r"dropout is 1.0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        make_model(**settings)
 
 
 def test_a_tok2vec_without_a_width_is_refused():
@@ -203,3 +222,79 @@ def test_a_tok2vec_without_a_width_is_refused():
 def test_the_tok2vec_is_where_spacy_looks_for_it():
     model = make_model()
     assert model.get_ref("tok2vec") is model.layers[0]
+
+
+class FakeScaler:
+    """thinc's own takes CUDA tensors only."""
+
+    found_inf = False
+
+    def scale(self, tensors):
+        return tensors * 1024
+
+    def unscale(self, tensors):
+        for tensor in tensors:
+            tensor /= 1024
+        return False
+
+    def update(self):
+        pass
+
+
+def test_scaled_losses_give_the_same_gradients(monkeypatch):
+    # Two passes over each of several sub-batches, all of them unscaled once.
+    monkeypatch.setattr(architecture, "PADDED_TOKENS", 1)
+    docs = make_docs()
+    gradients = []
+    for scaler in (None, FakeScaler()):
+        model = make_model(adversarial_norm=0.5)
+        if scaler is not None:
+            model.shims[0]._grad_scaler = scaler
+        found = {}
+
+        def collect(key, weights, gradient, found=found):
+            found[key[1]] = gradient.copy()
+            return weights, gradient
+
+        losses, backprop = model.begin_update((docs, outside(docs)))
+        backprop(numpy.ones_like(losses))
+        model.finish_update(collect)
+        gradients.append(found)
+    assert gradients[0].keys() == gradients[1].keys() > {"E", "decoder.transitions"}
+    for name, gradient in gradients[0].items():
+        numpy.testing.assert_allclose(gradients[1][name], gradient, atol=1e-5, err_msg=name)
+
+
+def test_a_copy_predicts_and_trains_on_its_own():
+    docs = make_docs()
+    model = make_model()
+    before = model.to_bytes()
+    copied = model.copy()
+    losses, backprop = copied.begin_update((docs, outside(docs)))
+    backprop(numpy.ones_like(losses))
+    copied.finish_update(Adam(0.1))
+    assert model.to_bytes() == before
+
+
+def test_layers_that_run_when_initialized_are_shown_a_sample():
+    seen = []
+
+    def init(model, X=None, Y=None):
+        seen.append(len(X))
+
+    tok2vec = Model("constant", lambda *args: None, init=init, dims={"nO": 3})
+    model = build_bilstm_crf(tok2vec, hidden_width=8, depth=1, dropout=0.0, nO=K)
+    model.initialize(X=make_docs() * 5)
+    assert seen == [10]
+
+
+def test_embeddings_anywhere_in_the_tree_gather_from_all_docs():
+    embed = build_ngram_embed(width=6)
+    tok2vec = chain(embed, list2ragged(), ragged2list())
+    tok2vec._dims["nO"] = 12
+    model = build_bilstm_crf(tok2vec, hidden_width=8, depth=1, dropout=0.0, nO=K)
+    docs = make_docs(["中"] * 20 + ["国"])
+    model.initialize(X=docs)
+    assert len(embed.attrs["keys"][0]) == 2
+    model.initialize(X=make_docs(["人"]))
+    assert len(embed.attrs["keys"][0]) == 1

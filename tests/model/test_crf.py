@@ -268,23 +268,48 @@ def test_scores_that_underflow_are_computed_in_log_space(scale):
 
 
 def test_a_path_lost_by_slow_underflow_is_noticed():
-    # Tag 1 falls behind tag 0 by 60 nats a step for three steps, out of float32's reach,
-    # then gains as much for six: no single step underflows, and yet tag 1 wins.
-    crf = LinearChainCRF(2)
-    with torch.no_grad():
-        crf.transitions.copy_(torch.tensor([[0.0, -2000.0], [-2000.0, 0.0]]))
-        crf.start_transitions.zero_()
-        crf.end_transitions.zero_()
+    # Tag 1 falls behind tag 0 by 50 nats a step for three steps, out of float32's reach,
+    # and gains as much for six: no single step is extreme, and yet tag 1 wins.
+    any_tag = torch.ones(2, dtype=torch.bool)
+    crf = LinearChainCRF(2, legal=(any_tag, torch.eye(2, dtype=torch.bool), any_tag))
+    for parameter in crf.parameters():
+        torch.nn.init.zeros_(parameter)
     emissions = torch.zeros(9, 1, 2)
-    emissions[:3, 0, 0] = 60.0
-    emissions[3:, 0, 1] = 60.0
+    emissions[:3, 0, 0] = 50.0
+    emissions[3:, 0, 1] = 50.0
+    emissions.requires_grad_()
     mask = torch.ones(9, 1, dtype=torch.bool)
-    tags = torch.ones(9, 1, dtype=torch.int64)
-    theirs = torchcrf.CRF(2)
-    theirs.load_state_dict(crf.state_dict(), strict=False)
-    torch.testing.assert_close(
-        crf(emissions, tags, mask), theirs(emissions, tags, mask), atol=1e-3, rtol=1e-5
-    )
+    loss = crf.nll(emissions, torch.tensor([True, False]).expand(9, 1, 2), mask)
+    assert loss.item() == pytest.approx(150.0)
+    loss.sum().backward()
+    assert emissions.grad[:, 0].tolist() == [[-1.0, 1.0]] * 9
+
+
+@pytest.mark.parametrize("scale", [3.0, 10.0, 30.0, 60.0])
+def test_scores_of_any_size_equal_double_precision(scale):
+    # At 30 some of these have paths that underflow in both recursions.
+    for seed in range(150):
+        torch.manual_seed(seed)
+        crf = make_crf(9, scale, biluo(2))
+        mask = prefix_mask([8, 1, 5, 2])
+        emissions = torch.randn(*mask.shape, 9) * scale
+        scores = (emissions, *crf._scores())
+        with torch.no_grad():
+            found = log_partition._in_probability_space(*scores, mask)
+            exact = log_partition._in_log_space(*(x.double() for x in scores), mask)
+        if found is None:
+            continue
+        for name, a, b in zip(found._fields, found, exact, strict=True):
+            torch.testing.assert_close(
+                a.double(), b, atol=1e-3, rtol=1e-5, msg=lambda m, name=name: f"{name}: {m}"
+            )
+
+
+def test_scores_that_forbid_every_tag_are_impossible():
+    emissions = torch.full((2, 1, 3), -torch.inf)
+    scores = torch.zeros(3), torch.zeros(3, 3), torch.zeros(3)
+    log_z = log_partition.log_partition(emissions, *scores, torch.ones(2, 1).bool())
+    assert log_z.tolist() == [-torch.inf]
 
 
 def test_both_spaces_give_the_same_expectations():

@@ -6,7 +6,7 @@ import spacy
 from spacy.tokens import Doc
 from thinc.api import Adam, fix_random_seed
 
-from spacy_bilstm_crf.model.embed import _mix, _ngram_keys, build_ngram_embed
+from spacy_bilstm_crf.model.embed import Settings, _mix, _ngram_keys, build_ngram_embed
 
 NLP = spacy.blank("zh")
 TEXTS = ["中国人", "中国", "人", "", "中", "人人人"]
@@ -61,7 +61,8 @@ def test_ngrams_do_not_reach_into_the_next_doc():
 
 def test_ngram_keys_equal_the_definition():
     docs = [NLP.make_doc(text) for text in ("甲乙丙丁", "", "乙", "乙丙")]
-    keys = _ngram_keys(docs, spacy.attrs.ORTH, [1, 2, 3])
+    settings = Settings(4, [1, 2, 3], [1] * 3, [0.0] * 3, 0.0, spacy.attrs.ORTH)
+    keys = _ngram_keys(docs, settings)
     seen = {}
     for order, found in zip((1, 2, 3), keys, strict=True):
         position = 0
@@ -164,12 +165,35 @@ def test_another_attribute_than_the_text():
 def test_a_vocabulary_from_a_mere_sample_is_warned_of(caplog):
     spacy.util.logger.addHandler(caplog.handler)
     with caplog.at_level(logging.WARNING, logger="spacy"):
-        make_embed(["中"] * 10)
+        make_embed(["中"] * 9)
     assert "knows no other n-grams" in caplog.text
     caplog.clear()
     make_embed(["中"] * 11)
     assert not caplog.text
     spacy.util.logger.removeHandler(caplog.handler)
+
+
+def test_gradients_of_several_batches_add_up():
+    model = make_embed(dropout=[0.0, 0.0], singleton_dropout=0.0)
+    for _ in range(2):
+        _, backprop = model.begin_update([NLP.make_doc("中")])
+        backprop([numpy.ones((1, 8), dtype="float32")])
+    assert set(numpy.unique(model.get_grad("E"))) == {0.0, 2.0}
+
+
+def test_singletons_are_dropped_at_least_as_often_as_others():
+    model = make_embed(
+        ["乙"], orders=[1], min_freq=[1], dropout=[0.9], singleton_dropout=0.1
+    )
+    fix_random_seed(0)
+    vectors, _ = model([NLP.make_doc("乙")] * 1000, is_train=True)
+    unknown = vectors_of(model, "龘")[0]
+    assert (numpy.concatenate(vectors) == unknown).all(axis=1).mean() > 0.85
+
+
+def test_an_attribute_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="'FOO'"):
+        build_ngram_embed(attr="FOO")
 
 
 @pytest.mark.parametrize(

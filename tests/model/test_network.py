@@ -50,6 +50,21 @@ def test_without_gold_nothing_is_lost():
     assert make_network()(vectors, lengths, loss=True).tolist() == [0.0] * B
 
 
+def test_dropout_comes_before_and_after_the_lstm():
+    network = make_network(hidden_width=50)
+    inputs = {}
+
+    def hook(name):
+        return lambda module, args, output: inputs.update({name: args[0]})
+
+    network.bilstm.register_forward_hook(hook("before"))
+    network.scorer.register_forward_hook(hook("after"))
+    vectors, lengths, _ = batch()
+    network.emissions(vectors, lengths, dropout=0.5)
+    for name in ("before", "after"):
+        assert 0.3 < (inputs[name] == 0).float().mean() < 0.7, name
+
+
 @pytest.mark.parametrize("depth", [0, 1])
 def test_dropout_is_an_argument(depth):
     network = make_network(depth=depth)
@@ -112,9 +127,20 @@ def test_no_parameter_has_a_name_that_thinc_layers_use_or_no_dimension():
 def test_the_crf_stays_in_float32_under_autocast():
     network = make_network()
     vectors, lengths, allowed = batch()
+    seen = []
+    original = network.decoder.nll
+
+    def nll(emissions, *args):
+        # A product of float32 matrices would come out in 16 bits under autocast.
+        seen.append((torch.eye(2) @ torch.eye(2)).dtype)
+        return original(emissions, *args)
+
+    network.decoder.nll = nll
     with torch.autocast("cpu", torch.bfloat16):
         assert network.emissions(vectors, lengths).dtype == torch.bfloat16
         loss = network(vectors, lengths, allowed, loss=True)
+    assert seen == [torch.float32]
     assert loss.dtype == torch.float32
+    network.decoder.nll = original
     expected = network(vectors, lengths, allowed, loss=True)
     torch.testing.assert_close(loss, expected, rtol=0.02, atol=0.05)
