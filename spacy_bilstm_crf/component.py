@@ -17,7 +17,7 @@ from .targets import allowed_tags, gold_tags
 bilstm_crf_default_config = """
 [model]
 @architectures = "spacy-bilstm-crf.BiLSTMCRF.v1"
-hidden_width = 200
+hidden_width = 128
 depth = 1
 dropout = 0.5
 decoder = "crf"
@@ -28,7 +28,7 @@ nO = null
 
 [model.tok2vec]
 @architectures = "spacy-bilstm-crf.NgramEmbed.v1"
-width = 100
+width = 64
 orders = [1, 2]
 min_freq = [1, 2]
 dropout = [0.05, 0.3]

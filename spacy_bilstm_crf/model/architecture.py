@@ -23,9 +23,9 @@ SAMPLE_SIZE = 10
 InT = Union[List[Doc], Tuple[List[Doc], Allowed]]
 OutT = Union[List[Ints1d], Floats1d]
 
-# Padded tokens in one run of the network. Larger batches keep the processor busier up to
-# here, and beyond cost only memory.
-PADDED_TOKENS = 8192
+# Padded tokens in one run of the network: small batches leave the processor idle, large
+# ones outgrow its cache.
+PADDED_TOKENS = 3072
 # Numbers in one step of the CRF, sequences * K * K: 64 MiB. It binds with many labels only.
 CELLS = 2**24
 

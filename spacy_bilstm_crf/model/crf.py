@@ -62,8 +62,7 @@ class LinearChainCRF(torchcrf.CRF):
             raise ValueError(f"invalid reduction: {reduction}")
         emissions, mask = self._time_major(emissions, mask, tags)
         tags = tags.T if self.batch_first else tags
-        every_tag = torch.arange(self.num_tags, device=tags.device)
-        log_likelihood = -self.nll(emissions, tags.unsqueeze(-1) == every_tag, mask)
+        log_likelihood = self._log_likelihood(emissions.float(), tags, mask)
         if reduction == "none":
             return log_likelihood
         if reduction == "mean":
@@ -84,6 +83,19 @@ class LinearChainCRF(torchcrf.CRF):
         paths = self.best_tags(emissions, mask).T.tolist()
         lengths = mask.sum(0).tolist()
         return [path[:length] for path, length in zip(paths, lengths, strict=True)]
+
+    def _log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+        full = mask.any(0)
+        if full.all() and len(full):
+            scores = self._scores()
+            score = _path_score(emissions, *scores, tags, mask)
+            return score - log_partition(emissions, *scores, mask)
+        # The sum over no steps: zeros, and part of the graph.
+        nothing = emissions[:0].sum((0, 2))
+        if not full.any():
+            return nothing
+        some = self._log_likelihood(emissions[:, full], tags[:, full], mask[:, full])
+        return nothing.masked_scatter(full, some)
 
     def nll(self, emissions: Tensor, allowed: Tensor, mask: Tensor) -> Tensor:
         """Negative log probability of the set of paths that the allowed tags leave:
@@ -112,18 +124,17 @@ class LinearChainCRF(torchcrf.CRF):
         # A sequence with one tag at each token has one path: its score needs no recursion.
         # The others go through the recursion a second time, as more rows of one batch.
         partial = ((num_allowed != 1) & mask).any(0)
+        known = _path_score(emissions, *scores, allowed.to(torch.int8).argmax(-1), mask)
+        if not partial.any():
+            return log_partition(emissions, *scores, mask) - known
         some = emissions[:, partial].masked_fill(~allowed[:, partial], -torch.inf)
         log_z = log_partition(
             torch.cat((emissions, some), dim=1),
             *scores,
             torch.cat((mask, mask[:, partial]), dim=1),
         )
-        log_z_all, log_z_allowed = log_z[: mask.shape[1]], log_z[mask.shape[1] :]
-        tags = allowed.to(torch.int8).argmax(-1)
-        known = _path_score(emissions, *scores, tags, mask)
-        spread = torch.zeros_like(known).masked_scatter(partial, log_z_allowed)
-        loss = log_z_all - torch.where(partial, spread, known)
-        return loss
+        log_z, log_z_allowed = log_z[: len(known)], log_z[len(known) :]
+        return log_z - known.masked_scatter(partial, log_z_allowed)
 
     def best_tags(
         self, emissions: Tensor, mask: Tensor, allowed: Optional[Tensor] = None
@@ -137,14 +148,17 @@ class LinearChainCRF(torchcrf.CRF):
 
         Raises ValueError if a sequence has no path.
         """
-        tags = torch.zeros_like(mask, dtype=torch.int64)
         full = mask.any(0)
-        if full.any():
-            emissions = emissions.float()
-            if allowed is not None:
-                emissions = emissions.masked_fill(~allowed, -torch.inf)
-            tags[:, full] = viterbi(emissions[:, full], *self._scores(), mask[:, full])
-        return tags
+        if not full.all():
+            tags = torch.zeros_like(mask, dtype=torch.int64)
+            if full.any():
+                some = allowed if allowed is None else allowed[:, full]
+                tags[:, full] = self.best_tags(emissions[:, full], mask[:, full], some)
+            return tags
+        emissions = emissions.float()
+        if allowed is not None:
+            emissions = emissions.masked_fill(~allowed, -torch.inf)
+        return viterbi(emissions, *self._scores(), mask)
 
     def _scores(self) -> Tuple[Tensor, Tensor, Tensor]:
         """RETURNS (Tuple): Start, transition and end scores, -inf where illegal."""

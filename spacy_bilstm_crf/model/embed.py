@@ -25,7 +25,7 @@ UNKNOWN_ROW = 0
 
 
 def build_ngram_embed(
-    width: int = 100,
+    width: int = 64,
     orders: List[int] = SimpleFrozenList([1, 2]),
     min_freq: List[int] = SimpleFrozenList([1, 2]),
     dropout: List[float] = SimpleFrozenList([0.05, 0.3]),

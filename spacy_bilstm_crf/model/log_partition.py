@@ -85,62 +85,67 @@ def _in_probability_space(
     """Run both recursions as matrix products over probabilities that are normalised at each
     step. The backward recursion runs over reversed sequences, so that one batched product
     serves both. RETURNS None if float32 could not hold what matters."""
-    num_steps, num_seqs, _ = emissions.shape
-    if _spread(emissions[mask]) + _spread(transitions.flatten()) > MAX_SPREAD:
+    num_steps, num_seqs, num_tags = emissions.shape
+    max_emission = emissions.amax(-1)
+    padding = ~mask
+    spread = _spread(emissions, max_emission).masked_fill_(padding, 0.0).max()
+    if spread + _spread(transitions.flatten(), transitions.max()) > MAX_SPREAD:
         return None
     lengths = mask.sum(0)
     index = reversal_index(lengths, num_steps)
-    max_emission = emissions.amax(-1)
     max_start, max_transition, max_end = start.max(), transitions.max(), end.max()
+    # The forward recursion lies at 0 and the backward one at 1 of the dimension of 2.
     # Padding runs on with factors of 1: harmless, and nothing below reads it.
-    factors = (emissions - max_emission.unsqueeze(-1)).exp()
-    factors = torch.where(mask.unsqueeze(-1), factors, 1.0)
-    factors = torch.stack((factors, reverse(factors, index)), dim=1)
+    factors = emissions.new_empty(2, num_steps, num_seqs, num_tags)
+    torch.sub(emissions, max_emission.unsqueeze(-1), out=factors[0])
+    factors[0].exp_().masked_fill_(padding.unsqueeze(-1), 1.0)
+    torch.index_select(factors[0].flatten(0, 1), 0, index, out=factors[1].flatten(0, 1))
     step = (transitions - max_transition).exp()
     both = torch.stack((step, step.T))
-    first = torch.stack(((start - max_start).exp(), (end - max_end).exp()))
-
-    # prior: before the token's own emission; state: with it, normalised. (T, 2, B, K)
-    prior, state = torch.empty_like(factors), torch.empty_like(factors)
+    state = factors.new_empty(num_steps, 2, num_seqs, num_tags)
     norm = factors.new_empty(num_steps, 2, num_seqs, 1)
-    prior[0] = first.unsqueeze(1)
     previous = None
-    steps = (prior.unbind(), factors.unbind(), state.unbind(), norm.unbind())
-    for prior_t, factors_t, state_t, norm_t in zip(*steps, strict=True):
-        if previous is not None:
-            torch.bmm(previous, both, out=prior_t)
-        torch.mul(prior_t, factors_t, out=state_t)
-        torch.sum(state_t, -1, keepdim=True, out=norm_t).clamp_min_(TINY)
-        previous = state_t.div_(norm_t)
+    steps = zip(factors.unbind(1), state.unbind(), norm.unbind(), strict=True)
+    for factors_t, state_t, norm_t in steps:
+        if previous is None:
+            state_t[0], state_t[1] = (start - max_start).exp(), (end - max_end).exp()
+        else:
+            torch.bmm(previous, both, out=state_t)
+        torch.sum(state_t.mul_(factors_t), -1, keepdim=True, out=norm_t)
+        previous = state_t.div_(norm_t.clamp_min_(TINY))
 
-    ahead, ahead_prior = state[:, 0], prior[:, 0]
-    behind, behind_prior = reverse(state[:, 1], index), reverse(prior[:, 1], index)
-    joint = ahead * behind_prior
-    through = torch.where(mask, joint.sum(-1), 1.0)
+    # Both recursions count a token's own emission: take it out once. Where it forbids a
+    # tag both are 0, and so is their product.
+    ahead, behind = state[:, 0], reverse(state[:, 1], index)
+    tags = (ahead * behind).div_(factors[0].clamp_min_(TINY))
+    norm_ahead, norm_behind = norm[:, 0, :, 0], reverse(norm[:, 1, :, 0], index)
+    joint = tags.sum(-1)
+    through = (joint * norm_behind).masked_fill_(padding, 1.0)
     if not through.min() > FLOOR:
         return None
-    log_norm = torch.where(mask, norm[:, 0].squeeze(-1).log(), 0.0).sum(0)
     columns = torch.arange(num_seqs, device=lengths.device)
-    log_z = log_norm + through[lengths - 1, columns].log()
-    log_z += torch.where(mask, max_emission, 0.0).sum(0)
+    log_z = norm_ahead.log().masked_fill_(padding, 0.0).sum(0)
+    log_z += through[lengths - 1, columns].log()
+    log_z += max_emission.masked_fill_(padding, 0.0).sum(0)
     log_z += max_start + max_end + (lengths - 1) * max_transition
 
-    tags = torch.where(mask.unsqueeze(-1), joint / through.unsqueeze(-1), 0.0)
-    pairs = torch.where(mask, (ahead_prior * behind).sum(-1), 1.0)[1:]
-    counts = (ahead[:-1] * (mask[1:] / pairs).unsqueeze(-1)).permute(1, 2, 0)
+    tags.div_(joint.unsqueeze(-1)).masked_fill_(padding.unsqueeze(-1), 0.0)
+    # One over the mass of all pairs of tags at a step and the one before it.
+    weights = (mask / (joint * norm_ahead))[1:]
+    counts = (ahead[:-1] * weights.unsqueeze(-1)).permute(1, 2, 0)
     return Expectations(
         log_z=log_z,
         tags=tags,
-        transitions=torch.bmm(counts, behind[1:].transpose(0, 1)) * step,
+        transitions=torch.bmm(counts, behind[1:].transpose(0, 1)).mul_(step),
         end=tags[lengths - 1, columns],
     )
 
 
-def _spread(scores: Tensor) -> float:
-    """RETURNS (float): How far the scores that may be chosen between lie apart, at most."""
-    worst = torch.where(scores > -torch.inf, scores, torch.inf).amin(-1)
-    spread = torch.where(worst < torch.inf, scores.amax(-1) - worst, 0.0)
-    return float(spread.max())
+def _spread(scores: Tensor, best: Tensor) -> Tensor:
+    """RETURNS (Tensor): How far the possible ones of the scores in the last dimension lie
+    behind the best one. 0 if none is possible."""
+    worst = scores.masked_fill(scores == -torch.inf, torch.inf).amin(-1)
+    return (best - worst).clamp_min_(0.0)
 
 
 def _in_log_space(

@@ -44,6 +44,7 @@ def viterbi(
     tags = torch.zeros_like(mask, dtype=torch.int64)
     current = tags[-1] = last_tags
     for t in range(num_steps - 2, -1, -1):
-        came_from = (scores[t] + transitions.index_select(1, current)).argmax(0)
+        # Not argmax, which is several times slower than max over this dimension.
+        came_from = (scores[t] + transitions.index_select(1, current)).max(0).indices
         current = tags[t] = torch.where(t < last, came_from, last_tags)
-    return torch.where(mask, tags, 0)
+    return tags.masked_fill_(~mask, 0)
