@@ -24,6 +24,7 @@ decoder = "crf"
 mixed_precision = false
 locked_dropout = true
 adversarial_norm = 0.5
+precision = "float32"
 nO = null
 
 [model.tok2vec]

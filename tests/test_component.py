@@ -12,6 +12,8 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import Adam, Config, fix_random_seed
 
+from spacy_bilstm_crf.model.shim import cpu_has_bfloat16
+
 MODEL = {
     "@architectures": "spacy-bilstm-crf.BiLSTMCRF.v1",
     "hidden_width": 24,
@@ -120,6 +122,15 @@ def test_bytes_and_disk_round_trips(trained, tmp_path):
     for name in ("model", "cfg"):
         one, two = ((tmp_path / n / "ner" / name).read_bytes() for n in ("one", "two"))
         assert one == two
+
+
+def test_precision_can_be_chosen_when_a_pipeline_is_loaded(trained, tmp_path):
+    trained.to_disk(tmp_path)
+    config = {"components.ner.model.precision": "bfloat16"}
+    loaded = spacy.load(tmp_path, config=config)
+    for text, ents in TRAIN:
+        assert ents_of(loaded(text)) == ents
+    assert loaded.get_pipe("ner").model.shims[0].predict_bfloat16 == cpu_has_bfloat16()
 
 
 def test_round_trip_before_initialization(tmp_path):

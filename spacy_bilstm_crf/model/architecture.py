@@ -18,6 +18,8 @@ Allowed = List[NDArray[numpy.bool_]]
 # Arrays of numpy or cupy. thinc's types do not know indexing by arrays.
 Array = Any
 
+PRECISIONS = ("float32", "bfloat16")
+
 # How many Docs spaCy shows a layer to initialize it.
 SAMPLE_SIZE = 10
 InT = Union[List[Doc], Tuple[List[Doc], Allowed]]
@@ -39,6 +41,7 @@ def build_bilstm_crf(
     mixed_precision: bool = False,
     locked_dropout: bool = True,
     adversarial_norm: float = 0.5,
+    precision: str = "float32",
     nO: Optional[int] = None,
 ) -> Model[InT, OutT]:
     """Build a BiLSTM-CRF tagger over token vectors (Lample et al. 2016).
@@ -54,17 +57,23 @@ def build_bilstm_crf(
     dropout (float): Rate before, between and after the LSTM layers. `[training] dropout`
         drops in addition: of what the one keeps, the other keeps its share.
     decoder (str): "crf", or "softmax" for tags that are scored one by one.
-    mixed_precision (bool): Run the LSTM in 16 bits: float16 with loss scaling on CUDA,
-        bfloat16 on a CPU. The CRF stays in float32.
+    mixed_precision (bool): Train the LSTM in 16 bits: float16 with loss scaling on CUDA,
+        where it holds for prediction too, bfloat16 on a CPU. The CRF stays in float32.
     locked_dropout (bool): Drop the same units at every token of a Doc (Gal & Ghahramani
         2016) instead of drawing anew for each.
     adversarial_norm (float): Train each batch a second time with every token's vector moved
         by this much in the direction that is worst for it (FGM, Miyato et al. 2017). 0 for
         not; else training takes twice as long.
+    precision (str): What the LSTM predicts in on a CPU, "float32" or "bfloat16". The latter
+        is faster where the processor has instructions for it, and not used elsewhere.
     nO (Optional[int]): K, the number of BILUO tags. Set from the labels, if not given.
     """
     if decoder not in DECODERS:
         raise ValueError(f"decoder is {decoder!r}, expected one of {', '.join(DECODERS)}")
+    if precision not in PRECISIONS:
+        raise ValueError(
+            f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}"
+        )
     if hidden_width < 1 or depth < 0:
         raise ValueError(
             f"hidden_width is {hidden_width} and depth {depth}, expected at least 1 and 0"
@@ -79,7 +88,9 @@ def build_bilstm_crf(
         layers=[tok2vec],
         shims=[
             BiLSTMCRFShim(
-                mixed_precision=mixed_precision, adversarial_norm=adversarial_norm
+                mixed_precision=mixed_precision,
+                precision=precision,
+                adversarial_norm=adversarial_norm,
             )
         ],
         dims={"nO": nO},

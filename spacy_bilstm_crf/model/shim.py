@@ -9,6 +9,7 @@ import srsly
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load, save
+from spacy.util import logger
 from thinc.api import Optimizer, PyTorchGradScaler, PyTorchShim
 from thinc.shims.shim import Shim
 from thinc.types import ArgsKwargs, FloatsXd
@@ -29,8 +30,9 @@ class BiLSTMCRFShim(PyTorchShim):
     has no backward pass in evaluation mode, dropout is an argument, and a switch at every
     prediction would be seen by other threads.
 
-    mixed_precision (bool): Run the LSTM in 16 bits: float16 with loss scaling on CUDA,
-        bfloat16 on a CPU. The CRF stays in float32.
+    mixed_precision (bool): Train the LSTM in 16 bits: float16 with loss scaling on CUDA,
+        where it holds for prediction too, bfloat16 on a CPU. The CRF stays in float32.
+    precision (str): What the LSTM predicts in on a CPU, "float32" or "bfloat16".
     adversarial_norm (float): Euclidean norm of the perturbation that training adds to each
         token's vector in a second pass (FGM, Miyato et al. 2017). 0 for no second pass.
     """
@@ -38,9 +40,20 @@ class BiLSTMCRFShim(PyTorchShim):
     _model: Optional[BiLSTMCRF]
 
     def __init__(
-        self, *, mixed_precision: bool = False, adversarial_norm: float = 0.0
+        self,
+        *,
+        mixed_precision: bool = False,
+        precision: str = "float32",
+        adversarial_norm: float = 0.0,
     ) -> None:
         self.adversarial_norm = adversarial_norm
+        self.predict_bfloat16 = precision == "bfloat16"
+        if self.predict_bfloat16 and not cpu_has_bfloat16():
+            logger.info(
+                'precision = "bfloat16": this processor has no instructions for it, so '
+                "the BiLSTM-CRF predicts in float32"
+            )
+            self.predict_bfloat16 = False
         on_gpu = get_torch_default_device().type == "cuda"
         super().__init__(
             None,
@@ -72,7 +85,9 @@ class BiLSTMCRFShim(PyTorchShim):
         self._model = BiLSTMCRF(**settings).to(get_torch_default_device())
 
     def predict(self, inputs: ArgsKwargs) -> Tensor:
-        with torch.inference_mode(), self._autocast():
+        on_cpu = self._device_type == "cpu"
+        reduced = self.predict_bfloat16 if on_cpu else self._mixed_precision
+        with torch.inference_mode(), self._autocast(reduced):
             tags: Tensor = self.network(*inputs.args, **inputs.kwargs)
         return tags
 
@@ -114,7 +129,7 @@ class BiLSTMCRFShim(PyTorchShim):
     def _forward(
         self, vectors: Tensor, others: Sequence[Tensor], kwargs: Dict[str, Any]
     ) -> Tensor:
-        with self._autocast():
+        with self._autocast(self._mixed_precision):
             losses: Tensor = self.network(vectors, *others, **kwargs)
         return losses
 
@@ -125,10 +140,14 @@ class BiLSTMCRFShim(PyTorchShim):
         overflow = self._grad_scaler.unscale([d_vectors])
         return torch.zeros_like(d_vectors) if overflow else d_vectors
 
-    def _autocast(self) -> torch.autocast:
-        device = self.network.scorer.weight.device.type
+    @property
+    def _device_type(self) -> str:
+        return self.network.scorer.weight.device.type
+
+    def _autocast(self, enabled: bool) -> torch.autocast:
+        device = self._device_type
         dtype = torch.float16 if device == "cuda" else torch.bfloat16
-        return torch.autocast(device, dtype, enabled=self._mixed_precision)
+        return torch.autocast(device, dtype, enabled=enabled)
 
     @contextmanager
     def use_params(self, params: Dict[Tuple[int, str], FloatsXd]) -> Iterator[None]:
@@ -186,6 +205,13 @@ class BiLSTMCRFShim(PyTorchShim):
             model.to(get_torch_default_device())
         self.cfg, self._model = message["settings"], model
         return self
+
+
+def cpu_has_bfloat16() -> bool:
+    """RETURNS (bool): Whether the processor multiplies bfloat16 in hardware (AVX512_BF16 or
+    AMX). Elsewhere it is emulated, and slower than float32."""
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
 
 
 def _use_one_thread() -> None:

@@ -204,6 +204,7 @@ def test_dropout_changes_training_and_never_prediction(locked):
         ({"depth": -1}, "depth -1"),
         ({"hidden_width": 0}, "hidden_width is 0"),
         ({"dropout": 1.0}, r"dropout is 1.0"),
+        ({"precision": "int8"}, r"'int8'.*float32, bfloat16"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):

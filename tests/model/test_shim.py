@@ -1,12 +1,15 @@
+import logging
 import pickle
 
 import numpy
 import pytest
+import spacy
 import srsly
 import torch
 from thinc.api import Adam
 from thinc.types import ArgsKwargs
 
+from spacy_bilstm_crf.model import shim as shim_module
 from spacy_bilstm_crf.model.network import BiLSTMCRF
 from spacy_bilstm_crf.model.shim import BiLSTMCRFShim
 
@@ -142,7 +145,24 @@ def test_prediction_leaves_the_mode_of_the_module_alone(monkeypatch):
     assert shim.network.training
 
 
-def test_mixed_precision_on_a_cpu_trains_and_predicts_in_bfloat16():
+@pytest.mark.parametrize("supported", [True, False])
+def test_precision_is_that_of_prediction_where_the_processor_has_it(
+    monkeypatch, caplog, supported
+):
+    monkeypatch.setattr(shim_module, "cpu_has_bfloat16", lambda: supported)
+    spacy.util.logger.addHandler(caplog.handler)
+    with caplog.at_level(logging.INFO, logger="spacy"):
+        shim = make_shim(precision="bfloat16")
+    spacy.util.logger.removeHandler(caplog.handler)
+    assert ("no instructions for it" in caplog.text) != supported
+    seen = []
+    shim.network.scorer.register_forward_hook(lambda *args: seen.append(args[2].dtype))
+    shim.predict(ArgsKwargs(args=inputs()[:2], kwargs={}))
+    update(shim, Adam(0.01))
+    assert seen == [torch.bfloat16 if supported else torch.float32, torch.float32]
+
+
+def test_mixed_precision_on_a_cpu_trains_in_bfloat16():
     exact, mixed = make_shim(), make_shim(mixed_precision=True)
     seen = []
     mixed.network.scorer.register_forward_hook(lambda *args: seen.append(args[2].dtype))
@@ -150,7 +170,7 @@ def test_mixed_precision_on_a_cpu_trains_and_predicts_in_bfloat16():
     expected, _ = update(exact, Adam(0.01))
     torch.testing.assert_close(loss, expected, rtol=0.02, atol=0.05)
     mixed.predict(ArgsKwargs(args=inputs()[:2], kwargs={}))
-    assert seen == [torch.bfloat16] * 2
+    assert seen == [torch.bfloat16, torch.float32]
     assert mixed.network.scorer.weight.dtype == torch.float32
 
 
