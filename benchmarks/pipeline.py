@@ -24,7 +24,6 @@ from spacy_bilstm_crf.model.architecture import CELLS, PADDED_TOKENS, plan_batch
 from spacy_bilstm_crf.tags import count_tags
 
 DEMO = Path(__file__).resolve().parent.parent / "assets" / "demo"
-Padded = Tuple[Tensor, int]
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from thinc.api import Model, get_array_module
 from thinc.types import ArgsKwargs, Floats1d, Floats2d, Ints1d
 from thinc.util import partial, torch2xp, xp2torch
 
-from .embed import GATHER_VOCABULARY
+from .embed import GATHER_VOCABULARY, SAMPLE_SIZE
 from .network import DECODERS
 from .shim import BiLSTMCRFShim
 
@@ -20,8 +20,6 @@ Array = Any
 
 PRECISIONS = ("float32", "bfloat16")
 
-# How many Docs spaCy shows a layer to initialize it.
-SAMPLE_SIZE = 10
 InT = Union[List[Doc], Tuple[List[Doc], Allowed]]
 OutT = Union[List[Ints1d], Floats1d]
 

@@ -120,13 +120,14 @@ class LinearChainCRF(torchcrf.CRF):
                 loss = loss.masked_scatter(told, some)
             return loss
         emissions = emissions.float()
-        scores = self._scores()
         # A sequence with one tag at each token has one path: its score needs no recursion.
         # The others go through the recursion a second time, as more rows of one batch.
         partial = ((num_allowed != 1) & mask).any(0)
-        known = _path_score(emissions, *scores, allowed.to(torch.int8).argmax(-1), mask)
+        tags = allowed.to(torch.int8).argmax(-1)
         if not partial.any():
-            return log_partition(emissions, *scores, mask) - known
+            return -self._log_likelihood(emissions, tags, mask)
+        scores = self._scores()
+        known = _path_score(emissions, *scores, tags, mask)
         some = emissions[:, partial].masked_fill(~allowed[:, partial], -torch.inf)
         log_z = log_partition(
             torch.cat((emissions, some), dim=1),

@@ -19,7 +19,7 @@ EmbedT = Model[List[Doc], List[Floats2d]]
 # a function of the layer and the Docs. spaCy and thinc show a layer a mere sample.
 GATHER_VOCABULARY = "gather_vocabulary"
 
-# Docs that spaCy's own `tok2vec` component shows to its layers when it is initialized.
+# How many Docs spaCy shows a layer to initialize it.
 SAMPLE_SIZE = 10
 UNKNOWN_ROW = 0
 
