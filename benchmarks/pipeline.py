@@ -18,8 +18,8 @@ from spacy.training.batchers import minibatch_by_padded_size
 from thinc.api import Adam, fix_random_seed
 from torch import Tensor, nn
 
-from spacy_bilstm_crf.corpus.columns import ColumnReader
-from spacy_bilstm_crf.corpus.convert import make_doc
+from spacy_bilstm_crf.corpus.docs import make_doc
+from spacy_bilstm_crf.corpus.readers.columns import ColumnReader
 from spacy_bilstm_crf.model.architecture import CELLS, PADDED_TOKENS, plan_batches
 from spacy_bilstm_crf.tags import count_tags
 

@@ -4,6 +4,7 @@ import typer
 from spacy.cli._util import app
 
 from .convert import convert_cli
+from .converters import add_converters
 
 NAME = "bilstm-crf"
 HELP = "Commands for BiLSTM-CRF entity recognition: corpora in."
@@ -15,3 +16,4 @@ group.command("convert")(convert_cli)
 # list the group twice.
 if NAME not in [registered.name for registered in app.registered_groups]:
     app.add_typer(group, name=NAME)
+add_converters()

@@ -1,43 +1,80 @@
-"""spacy bilstm-crf convert: corpus files to DocBin files."""
+"""spacy bilstm-crf convert: corpora to DocBin files."""
 
 from pathlib import Path
-from typing import Annotated, List, Optional
+from typing import Annotated, Any, Dict, List, Optional
 
 import spacy
-import srsly
+from confection import Config
 from spacy.cli._util import Arg, Opt
 from spacy.language import Language
+from spacy.util import load_config, load_model_from_config
 from wasabi import msg
 from wasabi.printer import Printer
 from wasabi.tables import table
 from wasabi.util import locale_escape
 
 from ..corpus.convert import convert
-from ..corpus.sentence import CorpusError, Report
+from ..corpus.report import Report
+from ..corpus.sentence import CorpusError, Options
 
 MAX_SHOWN = 10
-INPUTS = "Column files (one token per line, tag last), or folders of them."
+INPUTS = "Corpora: files, or folders of them."
 OUTPUT = (
     "OUTPUT.spacy: one file for all inputs. Anything else is a folder that gets one "
     "file per input, named up to the first dot: train.char.bmes -> train.spacy."
 )
 LANG = "Language code of the pipeline whose tokenizer makes the Docs, e.g. zh or en."
+PIPELINE = (
+    "Take the tokenizer of this pipeline: a config.cfg, or a pipeline's folder or name. "
+    "With --lang too, that is the language of the config."
+)
+FORMAT = (
+    "columns, inline, parallel, jsonl, cluener, doccano, prodigy, label-studio, spacy or "
+    "brat. 'auto' looks into each file."
+)
 SCHEME = (
-    "Tagging scheme: bio, iob1, bioes, bmes, bilou or bmewo. "
+    "Tagging scheme: bio, iob1, bioes, bmes, bilou, bmewo, bmewo+ or io. "
     "'auto' detects it for each file."
 )
+TOKEN_COLUMN = "Column of the token, counted from 0; -1 is the last one."
+TAG_COLUMN = "Column of the tag, likewise."
+COMMENT = "Skip lines of column files that begin with this, e.g. '# '."
+SEGMENTATION = "Cut the digit off the tokens of column files such as Weibo's 科0 技1."
+SPLIT = (
+    "Where long texts may be cut: after a 'newline', after a 'sentence', or, with "
+    "'none', between any tokens, if --max-tokens asks for it. Never inside an entity."
+)
+MAX_TOKENS = "Make pieces as long as possible, but not longer than this."
+SPANS_KEY = "Put all entities into doc.spans[KEY] too, those that overlap included."
+SHARDS = "Write each output as this many files, into a folder."
+MAX_DOCS = "Write each output as files of so many Docs, into a folder."
 ON_ERROR = (
     "What to do about faulty input: 'repair' it, 'skip' the sentences that need a "
     "repair, or 'raise' an error at the first fault."
 )
-REPORT = "List every repair and drop in this JSONL file."
+REPORT = "List every repair, adjustment and drop in this JSONL file."
 
 
 def convert_cli(
     inputs: Annotated[List[Path], Arg(help=INPUTS, show_default=False)],
     output: Annotated[Path, Arg(help=OUTPUT, show_default=False)],
-    lang: Annotated[str, Opt("--lang", "-l", help=LANG, show_default=False)],
+    lang: Annotated[
+        Optional[str], Opt("--lang", "-l", help=LANG, show_default=False)
+    ] = None,
+    pipeline: Annotated[
+        Optional[str], Opt("--pipeline", "-p", help=PIPELINE, show_default=False)
+    ] = None,
+    format: Annotated[str, Opt("--format", "-f", help=FORMAT)] = "auto",
     scheme: Annotated[str, Opt("--scheme", "-s", help=SCHEME)] = "auto",
+    token_column: Annotated[int, Opt("--token-column", help=TOKEN_COLUMN)] = 0,
+    tag_column: Annotated[int, Opt("--tag-column", help=TAG_COLUMN)] = -1,
+    comment: Annotated[Optional[str], Opt("--comment", help=COMMENT)] = None,
+    segmentation: Annotated[bool, Opt("--segmentation", help=SEGMENTATION)] = False,
+    split: Annotated[str, Opt("--split", help=SPLIT)] = "none",
+    max_tokens: Annotated[Optional[int], Opt("--max-tokens", help=MAX_TOKENS)] = None,
+    spans_key: Annotated[Optional[str], Opt("--spans-key", help=SPANS_KEY)] = None,
+    shards: Annotated[Optional[int], Opt("--shards", help=SHARDS)] = None,
+    max_docs: Annotated[Optional[int], Opt("--max-docs", help=MAX_DOCS)] = None,
     on_error: Annotated[str, Opt("--on-error", "-e", help=ON_ERROR)] = "repair",
     report: Annotated[
         Optional[Path], Opt("--report", "-r", help=REPORT, dir_okay=False)
@@ -50,39 +87,50 @@ def convert_cli(
     counted, and listed with file and line.
     """
     try:
-        nlp = make_nlp(lang)
         result = convert(
-            inputs, output, nlp, scheme=scheme, on_error=on_error, progress=True
+            inputs,
+            output,
+            make_nlp(lang, pipeline),
+            format=format,
+            options=Options(scheme, token_column, tag_column, comment, segmentation),
+            on_error=on_error,
+            spans_key=spans_key,
+            split=split,
+            max_tokens=max_tokens,
+            shards=shards,
+            max_docs=max_docs,
+            report_path=report,
+            progress=True,
         )
-        if report is not None:
-            write_report(result, report)
     except (CorpusError, OSError) as error:
         msg.fail(str(error), exits=1)
     else:
         show_report(result)
 
 
-def make_nlp(lang: str) -> Language:
-    """Make an empty pipeline. Its tokenizer is the one that training uses.
+def make_nlp(lang: Optional[str], pipeline: Optional[str] = None) -> Language:
+    """Make a pipeline without components. Its tokenizer is the one that training
+    uses.
 
-    lang (str): Language code.
+    lang (Optional[str]): Language code.
+    pipeline (Optional[str]): Path of a config, or path or name of a pipeline.
     RETURNS (Language): The pipeline.
     """
+    if lang is None and pipeline is None:
+        raise CorpusError("Which tokenizer? Name a language, such as --lang zh")
     try:
-        return spacy.blank(lang)
-    except ImportError as error:
-        # Either no such language, or its tokenizer needs another package.
-        raise CorpusError(f"No pipeline for --lang {lang}: {error}") from error
-
-
-def write_report(result: Report, path: Path) -> None:
-    """Write every repair and drop to a JSONL file.
-
-    result (Report): The report.
-    path (Path): The file. Its folder is created if need be.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    srsly.write_jsonl(path, [vars(record) for record in result.records])
+        if pipeline is None:
+            return spacy.blank(str(lang))
+        if not pipeline.endswith(".cfg"):
+            return spacy.load(pipeline)
+        section: Dict[str, Any] = load_config(pipeline, interpolate=True)["nlp"]
+        section.update({"pipeline": [], "disabled": []}, **({"lang": lang} if lang else {}))
+        return load_model_from_config(Config({"nlp": section}), auto_fill=True)
+    except (ImportError, OSError, KeyError, ValueError) as error:
+        # No such language, or its tokenizer needs another package, or no config.
+        given = f"--lang {lang}" if pipeline is None else f"--pipeline {pipeline}"
+        why = " ".join(str(error).split())
+        raise CorpusError(f"No pipeline for {given}: {why}") from error
 
 
 def show_report(result: Report) -> None:
@@ -106,12 +154,12 @@ def show_report(result: Report) -> None:
     )
     for output, n_docs in result.outputs.items():
         msg.good(f"{output}: {n_docs:,} Docs")
-    if result.records:
+    if result.kinds:
         kinds = ", ".join(f"{kind} {n:,}" for kind, n in result.kinds.most_common())
         msg.warn(f"Repairs and drops: {kinds}")
     for record in result.records[:MAX_SHOWN]:
         _show(str(record))
-    if len(result.records) > MAX_SHOWN:
+    if result.kinds.total() > MAX_SHOWN:
         _show("... (--report FILE.jsonl lists all of them)")
 
 

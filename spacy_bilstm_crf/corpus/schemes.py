@@ -86,7 +86,7 @@ class Repair:
 class Detection(NamedTuple):
     """The scheme that fits a file best, and what speaks for it. `known` counts
     the tags that belong to any scheme at all, `entity` those of them that are
-    not O, and `unknown` the others.
+    not O, and `unknown` the others, of which `example` is the first.
     """
 
     scheme: Scheme
@@ -94,6 +94,7 @@ class Detection(NamedTuple):
     known: int
     entity: int
     unknown: int
+    example: str = ""
 
 
 def get_scheme(name: str) -> Scheme:
@@ -230,8 +231,12 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> Detection:
         n_sentences += 1
     letters: Counter[str] = Counter()
     faults = dict.fromkeys(SCHEMES, 0)
+    example = ""
     for (before, tag), count in pairs.items():
-        letters[(split_tag(tag) or ("other", ""))[0]] += count
+        parsed = split_tag(tag)
+        if parsed is None:
+            example = example or tag
+        letters[parsed[0] if parsed else "other"] += count
         for name, scheme in SCHEMES.items():
             faults[name] += 0 if may_follow(before, tag, scheme) else count
     unknown = letters.pop("other", 0)
@@ -245,7 +250,7 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> Detection:
     worse = next((name for name in ranked if faults[name] > faults[best]), None)
     if worse:
         evidence += f", next best {worse} {faults[worse]:,}"
-    return Detection(SCHEMES[best], evidence, known, letters.total(), unknown)
+    return Detection(SCHEMES[best], evidence, known, letters.total(), unknown, example)
 
 
 def _explain(

@@ -1,25 +1,34 @@
 """The small types on the road from a corpus to Docs."""
 
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, Literal, Protocol, Sequence, Tuple
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, Literal, NamedTuple, Optional, Protocol, Sequence, Tuple
 
-# First token, token after the last one, label. Spans of one sentence may come
-# in any order.
+# First token, token after the last one, label.
 TokenSpan = Tuple[int, int, str]
 
 Kind = Literal[
     "illegal-tag",  # a tag that its scheme does not allow here, read as another
     "unknown-tag",  # no tag of any scheme, read as O
     "column-count",  # more or fewer columns than the other lines of the file
+    "length-mismatch",  # not as many tags as tokens: the sentence is dropped
+    "bad-record",  # a line or entry that cannot be understood at all
+    "text-mismatch",  # the text given for a span is not the text at its offsets
+    "missing-file",  # one half of a pair of files is missing
     "not-utf8",  # cannot be decoded: the sentence is dropped
     "too-long",  # longer than the pipeline accepts: the sentence is dropped
     "empty-file",  # a file without a single token
     "span-trimmed",  # whitespace at the edges of a span was cut off
     "span-expanded",  # a span that cut a token was widened to the whole of it
+    "split-too-long",  # a piece longer than asked, as an entity fills it
     "entity-dropped",  # an entity that is not in the output
     "sentence-dropped",  # a sentence that is not in the output
 ]
+# Kinds of record that leave no true sentence to keep, whatever is done about
+# errors.
+UNREPAIRABLE = frozenset(
+    ("not-utf8", "too-long", "length-mismatch", "bad-record", "missing-file")
+)
 
 
 class CorpusError(ValueError):
@@ -28,9 +37,24 @@ class CorpusError(ValueError):
     """
 
 
+class EntitySpan(NamedTuple):
+    """An entity over the tokens of a sentence.
+
+    start (int): Index of the first token.
+    end (int): Index after the last token.
+    label (str): Label of the entity.
+    line (int): Line number in the source that the entity stands on.
+    """
+
+    start: int
+    end: int
+    label: str
+    line: int
+
+
 @dataclass(frozen=True)
 class Record:
-    """One repair or drop: what stood in the file and what became of it.
+    """One repair, adjustment or drop: what stood in the file, what became of it.
 
     source (str): Path of the file.
     line (int): Line number, counted from 1.
@@ -57,90 +81,66 @@ class Record:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence of a corpus: tokens with labelled spans over them.
+    """A sentence or document of a corpus: tokens with labelled spans over them.
 
     A reader always repairs and says so in `records`; whether a repaired
     sentence is kept is decided in one place, `corpus.convert`.
 
-    Readers of text with offsets (BRAT, span JSON) fit in without a second type:
-    a `str` is a sequence of one-character tokens, so they can hand over the text
-    itself as `tokens`, and its character offsets are token indices. What they
-    will add is two fields with defaults: that these tokens are joined without
-    spaces whatever the language, and which line each one stands on.
-
-    tokens (Sequence[str]): The tokens, in the file's own tokenization. None of
-        them is empty.
-    spans (Sequence[TokenSpan]): The entities as (start, end, label), in tokens,
-        end exclusive.
+    tokens (Sequence[str]): Either a list of tokens in the file's own
+        tokenization, none of them empty. They are joined as the language of the
+        pipeline writes words. Or a str, the text itself, for formats that mark
+        entities by character offsets: its tokens are its characters.
+    spans (Sequence[EntitySpan]): The entities, in any order. They may overlap.
     source (str): Path of the file.
-    line (int): Line number of the first token. The file has one token per line,
-        so token i stands on line + i.
-    records (Sequence[Record]): What the reader had to repair.
+    line (int): Line number of the first token.
+    records (Sequence[Record]): What the reader had to repair. A sentence that
+        cannot be kept has a record of an UNREPAIRABLE kind. An entity that the
+        reader cannot give as a span is an "entity-dropped" record with its label.
     """
 
     tokens: Sequence[str]
-    spans: Sequence[TokenSpan]
+    spans: Sequence[EntitySpan]
     source: str
     line: int
     records: Sequence[Record] = ()
 
-    def record(
-        self,
-        index: int,
-        kind: Kind,
-        why: str,
-        before: str = "",
-        after: str = "",
-        label: str = "",
-    ) -> Record:
-        """Make a record about the token at an index."""
-        line = self.line + index
-        return Record(self.source, line, kind, why, before, after, label)
+    @property
+    def is_text(self) -> bool:
+        return isinstance(self.tokens, str)
 
 
-@dataclass
-class Report:
-    """What went in, what came out, and every difference.
+@dataclass(frozen=True)
+class Options:
+    """How files are to be read, where they do not say it themselves. Each reader
+    takes what concerns it.
 
-    Entities read are entities written plus entities dropped, per label.
-
-    evidence (Dict[str, str]): Scheme of each input file and what speaks for it.
-    outputs (Dict[str, int]): Number of Docs in each output file.
-    sentences_read (int): Sentences in the inputs.
-    sentences_written (int): Docs in the outputs.
-    tokens_read (int): Tokens in the inputs.
-    tokens_written (int): Tokens in the outputs, as the pipeline cuts them.
-    entities_read (Counter[str]): Entities in the inputs, by label.
-    entities_written (Counter[str]): Entities in the outputs, by label.
-    records (List[Record]): Every repair and drop.
+    scheme (str): Name of the tagging scheme, or "auto" to detect it per file.
+    token_column (int): Column of the token, counted from 0, from the end if
+        negative.
+    tag_column (int): Column of the tag, likewise.
+    comment (Optional[str]): Lines that begin with this are skipped.
+    segmentation (bool): Cut the digit off tokens such as Weibo's 科0 技1, where
+        it numbers the characters of a word.
     """
 
-    evidence: Dict[str, str] = field(default_factory=dict)
-    outputs: Dict[str, int] = field(default_factory=dict)
-    sentences_read: int = 0
-    sentences_written: int = 0
-    tokens_read: int = 0
-    tokens_written: int = 0
-    entities_read: Counter[str] = field(default_factory=Counter)
-    entities_written: Counter[str] = field(default_factory=Counter)
-    records: List[Record] = field(default_factory=list)
-
-    @property
-    def entities_dropped(self) -> Counter[str]:
-        dropped = (r.label for r in self.records if r.kind == "entity-dropped")
-        return Counter(dropped)
-
-    @property
-    def kinds(self) -> Counter[str]:
-        return Counter(record.kind for record in self.records)
+    scheme: str = "auto"
+    token_column: int = 0
+    tag_column: int = -1
+    comment: Optional[str] = None
+    segmentation: bool = False
 
 
 class Reader(Protocol):
-    """What `corpus.convert` asks of a reader: sentences, how many there are and
-    how the file was understood.
+    """A file, or a folder that is one source, as a series of sentences. It may
+    be iterated over several times, and never holds all of them in memory.
+
+    A reader raises CorpusError, on construction, for a file that is not of its
+    format at all. Anything that concerns one sentence is a record of it.
     """
 
-    evidence: str
+    evidence: str  # how the file was understood, for the screen
+
+    def __init__(self, path: Path, options: Options) -> None: ...
 
     def __iter__(self) -> Iterator[Sentence]: ...
 

@@ -8,6 +8,7 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_bilstm_crf import cli
+from spacy_bilstm_crf.cli.convert import make_nlp
 
 BROKEN = "王 B-PER\n博 M-PER\n\n沪 S-LOC\n"
 
@@ -115,6 +116,9 @@ def test_raise_exits_with_one_line_that_names_the_place(run, broken, tmp_path):
     ("options", "message"),
     [
         (("--lang", "qq"), "No pipeline for --lang qq"),
+        ((), "Name a language"),
+        (("--pipeline", "no.cfg"), "No pipeline for --pipeline no.cfg"),
+        (("--pipeline", "no_such_model"), "No pipeline for --pipeline no_such_model"),
         (("--lang", "zh", "--scheme", "bies"), "Unknown scheme 'bies'"),
         (("--lang", "zh", "--on-error", "ignore"), "Unknown on_error 'ignore'"),
     ],
@@ -129,6 +133,37 @@ def test_output_that_cannot_be_written_is_one_clear_error(run, broken):
     code, shown = run(broken, broken / "out.spacy", "--lang", "zh")
     assert code == 1
     assert "Not a directory" in shown or "exists" in shown
+
+
+PATTERN = """
+[nlp]
+lang = "en"
+pipeline = ["ner"]
+tokenizer = {"@tokenizers": "spacy-bilstm-crf.CharTokenizer.v1"}
+before_creation = ${paths.nothing}
+
+[paths]
+nothing = null
+
+[components]
+
+[components.ner]
+factory = "bilstm_crf"
+"""
+
+
+def test_tokenizer_comes_from_a_config(tmp_path):
+    path = tmp_path / "config.cfg"
+    path.write_text(PATTERN, encoding="utf8")
+    nlp = make_nlp(None, str(path))
+    assert (nlp.lang, nlp.pipe_names) == ("en", [])
+    assert [token.text for token in nlp.make_doc("ab")] == ["a", "b"]
+    assert make_nlp("zh", str(path)).lang == "zh"
+
+
+def test_tokenizer_comes_from_a_pipeline(tmp_path):
+    spacy.blank("de").to_disk(tmp_path)
+    assert make_nlp(None, str(tmp_path)).lang == "de"
 
 
 def test_help_explains_every_option(run):

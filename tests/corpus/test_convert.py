@@ -2,21 +2,18 @@ import re
 
 import pytest
 import spacy
+import srsly
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from spacy.tokenizer import Tokenizer
 from spacy.tokens import DocBin
 
 from spacy_bilstm_crf.corpus import convert as module
-from spacy_bilstm_crf.corpus.convert import convert, make_doc, plan_outputs
-from spacy_bilstm_crf.corpus.sentence import CorpusError, Sentence
+from spacy_bilstm_crf.corpus import report as report_module
+from spacy_bilstm_crf.corpus.convert import convert
+from spacy_bilstm_crf.corpus.sentence import CorpusError, Options
 
 ZH = spacy.blank("zh")
 EN = spacy.blank("en")
-# A Chinese pipeline whose tokens are longer than a character.
-CLAUSES = spacy.blank("zh")
-CLAUSES.tokenizer = Tokenizer(CLAUSES.vocab, infix_finditer=re.compile("，").finditer)
-
 # Three sentences: one to repair, a clean one, one to repair.
 BROKEN = "王 B-PER\n博 M-PER\n在 S-LOC\n\n沪 S-LOC\n\n南 B-LOC\n湖 E-LOC\n和 X-LOC\n"
 
@@ -45,66 +42,6 @@ def write(tmp_path):
         return path
 
     return write_file
-
-
-def test_languages_without_spaces_are_joined_without_spaces():
-    doc, records = make_doc(Sentence("在南湖大学", [(1, 5, "ORG")], "f", 1), ZH)
-    assert (doc.text, ents(doc)) == ("在南湖大学", [("南湖大学", "ORG")])
-    assert not records
-
-
-def test_other_languages_are_joined_with_single_spaces():
-    tokens = ["He", "left", "New", "Haven", "."]
-    doc, records = make_doc(Sentence(tokens, [(2, 4, "LOC")], "f", 1), EN)
-    assert (doc.text, ents(doc)) == ("He left New Haven .", [("New Haven", "LOC")])
-    assert not records
-
-
-def test_korean_is_spaced_though_its_writing_system_looks_like_chinese():
-    korean = spacy.util.get_lang_class("ko").Defaults.writing_system
-    assert korean == ZH.Defaults.writing_system
-    assert "ko" not in module.UNSPACED_LANGS
-
-
-def test_tokens_that_the_tokenizer_cuts_are_found_by_offset():
-    sentence = Sentence(["(Oslo)", "isn't", "Lima"], [(1, 2, "X"), (2, 3, "LOC")], "f", 1)
-    doc, records = make_doc(sentence, EN)
-    assert [token.text for token in doc] == ["(", "Oslo", ")", "is", "n't", "Lima"]
-    assert ents(doc) == [("isn't", "X"), ("Lima", "LOC")]
-    assert not records
-
-
-def test_doc_without_entities_counts_as_annotated():
-    doc, _ = make_doc(Sentence("中", [], "f", 1), ZH)
-    assert doc.has_annotation("ENT_IOB")
-
-
-def test_entity_within_a_token_is_widened_and_recorded():
-    doc, [record] = make_doc(Sentence("在，青川市", [(2, 4, "LOC")], "f", 5), CLAUSES)
-    assert ents(doc) == [("青川市", "LOC")]
-    assert (record.kind, record.line) == ("span-expanded", 7)
-    assert (record.before, record.after, record.label) == ("青川", "青川市", "LOC")
-
-
-def test_entity_that_cannot_be_widened_is_dropped_and_recorded():
-    spans = [(0, 2, "LOC"), (2, 3, "UNIT"), (4, 5, "LOC")]
-    doc, records = make_doc(Sentence("青川市，沪", spans, "f", 1), CLAUSES)
-    assert ents(doc) == [("青川市", "LOC"), ("沪", "LOC")]
-    assert [r.kind for r in records] == ["span-expanded", "entity-dropped"]
-    assert (records[1].line, records[1].before, records[1].label) == (3, "市", "UNIT")
-
-
-def test_whitespace_at_the_edge_of_an_entity_is_cut_off_and_recorded():
-    doc, [record] = make_doc(Sentence("在 青川\u3000", [(1, 5, "LOC")], "f", 1), ZH)
-    assert ents(doc) == [("青川", "LOC")]
-    assert (record.kind, record.before, record.after) == (
-        *("span-trimmed", " 青川\u3000", "青川"),
-    )
-
-
-def test_entity_of_whitespace_is_dropped_and_recorded():
-    doc, [record] = make_doc(Sentence("在\u3000", [(1, 2, "LOC")], "f", 1), ZH)
-    assert (ents(doc), record.kind) == ([], "entity-dropped")
 
 
 def test_repair_keeps_every_entity_and_lists_every_repair(write, tmp_path):
@@ -147,7 +84,7 @@ def test_raise_stops_at_the_first_fault_and_writes_nothing(write, tmp_path):
 )
 def test_raise_names_the_first_line_of_several(write, tmp_path, content):
     with pytest.raises(CorpusError, match=r"in.bmes:1:"):
-        convert([write(content)], tmp_path, ZH, scheme="bio", on_error="raise")
+        convert([write(content)], tmp_path, ZH, options=Options("bio"), on_error="raise")
 
 
 @pytest.mark.parametrize("on_error", ["repair", "skip"])
@@ -185,14 +122,6 @@ def test_each_input_gets_a_file_in_an_output_folder(write, tmp_path):
     ]
 
 
-def test_input_folder_means_its_column_files_in_order(write, tmp_path):
-    for name in ("b.bio", "a.bmes", "c.md", ".d.bio", "sub/e.bio"):
-        write("中 O\n", f"in/{name}")
-    plan = plan_outputs([tmp_path / "in"], tmp_path / "out.spacy")
-    [paths] = plan.values()
-    assert [path.name for path in paths] == ["a.bmes", "b.bio"]
-
-
 def test_clash_of_output_names_is_found_before_anything_is_written(write, tmp_path):
     inputs = [write("中 O\n", name) for name in ("x.bio", "train.a.bio", "train.b.bio")]
     with pytest.raises(CorpusError, match=r"train.a.bio and .*train.b.bio would both"):
@@ -204,12 +133,12 @@ def test_clash_of_output_names_is_found_before_anything_is_written(write, tmp_pa
     ("inputs", "output", "message"),
     [
         (["no.bio"], "out.spacy", "no.bio does not exist"),
-        (["empty"], "out.spacy", "empty has no column file"),
+        (["empty"], "out.spacy", "empty has no corpus file"),
         ([], "out.spacy", "No input"),
         (["a.bio", "empty/../a.bio"], "out.spacy", "given twice"),
         (["a.bio"], "b.bio", "b.bio is no folder"),
         (["a.bio"], "folder.spacy", "folder.spacy is a folder"),
-        (["blank.bio"], "out.spacy", "No sentence is left .* no tokens in this file"),
+        (["blank.bio"], "out.spacy", "No sentence is left .* no sentence in this file"),
     ],
 )
 def test_impossible_requests_are_clear_errors(write, tmp_path, inputs, output, message):
@@ -226,31 +155,101 @@ def test_unknown_options_are_clear_errors(write, tmp_path):
     path = write("中 O\n")
     with pytest.raises(CorpusError, match="on_error 'ignore'"):
         convert([path], tmp_path / "out.spacy", ZH, on_error="ignore")
+    with pytest.raises(CorpusError, match="shards is 0"):
+        convert([path], tmp_path / "out.spacy", ZH, shards=0)
+    with pytest.raises(CorpusError, match="not both"):
+        convert([path], tmp_path / "out.spacy", ZH, shards=2, max_docs=2)
+    with pytest.raises(CorpusError, match="format 'xml'"):
+        convert([path], tmp_path / "out.spacy", ZH, format="xml")
     with pytest.raises(CorpusError, match="scheme 'bies'"):
-        convert([path], tmp_path / "out.spacy", ZH, scheme="bies")
+        convert([path], tmp_path / "out.spacy", ZH, options=Options("bies"))
 
 
 def test_empty_file_beside_others_is_a_record(write, tmp_path):
     inputs = [write("", "a.bio"), write("中 O\n", "b.bio")]
     report = convert(inputs, tmp_path / "out.spacy", ZH)
     assert [r.kind for r in report.records] == ["empty-file"]
-    with pytest.raises(CorpusError, match=r"a.bio:1: no tokens"):
+    with pytest.raises(CorpusError, match=r"a.bio:1: no sentence"):
         convert(inputs, tmp_path / "out.spacy", ZH, on_error="raise")
 
 
-def test_interrupted_write_leaves_the_old_file(write, tmp_path, monkeypatch):
-    path = write("中 O\n")
-    output = tmp_path / "out.spacy"
-    output.write_bytes(b"old")
+NESTED = (
+    '{"text": "南湖大学食堂", "labels": [[0, 2, "LOC"], [0, 4, "ORG"], [0, 4, "FAC"]]}\n'
+)
 
-    def fail(*args):
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr(module.os, "replace", fail)
-    with pytest.raises(KeyboardInterrupt):
-        convert([path], output, ZH)
-    assert output.read_bytes() == b"old"
-    assert sorted(tmp_path.iterdir()) == [path, output]
+def test_overlaps_are_dropped_or_kept_under_a_key(write, tmp_path):
+    path = write(NESTED, "in.jsonl")
+    report = convert([path], tmp_path / "out.spacy", ZH)
+    assert report.entities_dropped == {"LOC": 1, "FAC": 1}
+    assert_all_accounted_for(report)
+    report = convert([path], tmp_path / "out.spacy", ZH, spans_key="sc")
+    assert (report.entities_written.total(), report.records) == (3, [])
+    [doc] = load(tmp_path / "out.spacy")
+    assert (ents(doc), len(doc.spans["sc"])) == ([("南湖大学", "ORG")], 3)
+
+
+def test_long_docs_are_split_and_all_entities_kept(write, tmp_path):
+    path = write("南 B-ORG\n湖 E-ORG\n在 O\n" * 10)
+    report = convert([path], tmp_path / "out.spacy", ZH, split="sentence", max_tokens=4)
+    docs = load(tmp_path / "out.spacy")
+    assert max(map(len, docs)) <= 4
+    assert (report.sentences_written, len(docs)) == (1, sum(report.outputs.values()))
+    assert report.entities_written == {"ORG": 10}
+
+
+def test_entity_longer_than_a_piece_is_a_record(write, tmp_path):
+    path = write("南 B-ORG\n湖 M-ORG\n大 M-ORG\n学 E-ORG\n")
+    report = convert([path], tmp_path / "out.spacy", ZH, max_tokens=2)
+    assert [len(doc) for doc in load(tmp_path / "out.spacy")] == [4]
+    assert [r.kind for r in report.records] == ["split-too-long"]
+    with pytest.raises(CorpusError, match="piece of 4 tokens"):
+        convert([path], tmp_path / "x.spacy", ZH, max_tokens=2, on_error="raise")
+
+
+def test_shards_are_even_and_in_order(write, tmp_path):
+    inputs = [write("中 O\n\n" * 5, "a.bio"), write("国 O\n\n" * 5, "b.bio")]
+    report = convert(inputs, tmp_path / "train.spacy", ZH, shards=4)
+    assert sorted(report.outputs.values()) == [2, 2, 3, 3]
+    texts = [d.text for path in sorted(report.outputs) for d in load(path)]
+    assert texts == ["中"] * 5 + ["国"] * 5
+
+
+def test_max_docs_counts_pieces(write, tmp_path):
+    path = write("中 O\n国 O\n人 O\n\n" * 3)
+    report = convert([path], tmp_path / "x.spacy", ZH, max_tokens=1, max_docs=4)
+    assert report.outputs == {
+        str(tmp_path / "x" / f"0000{i}.spacy"): n for i, n in ((1, 4), (2, 4), (3, 1))
+    }
+
+
+def test_report_file_lists_what_memory_does_not_hold(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(report_module, "MAX_KEPT", 3)
+    path = write("中 O\n国 I-LOC\n\n" * 9, "in.bio")
+    listed = tmp_path / "new" / "report.jsonl"
+    options = Options("bio")
+    report = convert([path], tmp_path / "x.spacy", ZH, options=options, report_path=listed)
+    assert (len(report.records), report.kinds) == (3, {"illegal-tag": 9})
+    assert len(list(srsly.read_jsonl(listed))) == 9
+
+
+def test_report_file_tells_why_a_conversion_failed(write, tmp_path):
+    path = write("沪 S-LOC\n".encode() + b"\xff O\n")
+    listed = tmp_path / "report.jsonl"
+    with pytest.raises(CorpusError, match="No sentence is left"):
+        convert([path], tmp_path / "x.spacy", ZH, report_path=listed)
+    kinds = [record["kind"] for record in srsly.read_jsonl(listed)]
+    assert kinds == ["sentence-dropped", "entity-dropped"]
+
+
+def test_half_of_a_surrogate_pair_is_dropped_and_listed(write, tmp_path):
+    path = write('{"text": "a\\ud800", "labels": [[0, 1, "X"]]}\n' + NESTED, "in.jsonl")
+    listed = tmp_path / "report.jsonl"
+    report = convert([path], tmp_path / "x.spacy", ZH, report_path=listed)
+    assert len(load(tmp_path / "x.spacy")) == 1
+    assert report.kinds["sentence-dropped"] == 1
+    assert "surrogate" in next(srsly.read_jsonl(listed))["why"]
+    assert_all_accounted_for(report)
 
 
 def test_same_input_gives_the_same_bytes(samples, tmp_path):

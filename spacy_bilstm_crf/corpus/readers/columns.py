@@ -4,15 +4,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
-from .schemes import detect_scheme, get_scheme, split_tag, tags_to_spans
-from .sentence import CorpusError, Record, Sentence
-
-SUFFIXES = (
-    *(".bio", ".iob", ".iob1", ".bioes", ".bmes", ".bilou", ".bmewo"),
-    *(".conll", ".tsv", ".txt"),
-)
-UTF8_BOM = b"\xef\xbb\xbf"
-UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+from ..lines import NOT_UTF8, check_is_text, decode, read_lines
+from ..sentence import CorpusError, Options, Record, Sentence
+from ..tagging import TagReader
 
 
 class ColumnReader:
@@ -22,32 +16,30 @@ class ColumnReader:
     and the number of columns, then, on iteration, for the sentences.
 
     path (Path): The file, in UTF-8. Columns are separated by tabs or spaces.
-    scheme (str): Name of the tagging scheme, or "auto" to detect it.
+    options (Options): The scheme.
     RAISES (CorpusError): If this is not a column file in UTF-8 with tags.
     """
 
-    def __init__(self, path: Path, scheme: str = "auto") -> None:
+    def __init__(self, path: Path, options: Options = Options()) -> None:
         self.path = path
         self.n_sentences = 0
         self.n_columns = 0
         self._undecodable = 0
-        given = None if scheme == "auto" else get_scheme(scheme)
-        _check_is_text(path)
-        detected = detect_scheme(self._survey())
-        if self.n_sentences and not detected.known:
+        check_is_text(path)
+        try:
+            self._tags = TagReader(self._survey(), options.scheme)
+        except CorpusError as error:
+            raise CorpusError(f"{path}: {error}") from error
+        if self.n_sentences and not self._tags.n_tags:
             raise CorpusError(self._why_no_tags())
-        if detected.unknown and not detected.entity:
-            self._check_unknown_tags()
-        self.scheme = given or detected.scheme
-        how = "as given" if given else "detected"
-        self.evidence = f"{self.scheme.name}, {how} ({detected.evidence})"
+        self.evidence = self._tags.evidence
 
     def __len__(self) -> int:
         return self.n_sentences
 
     def __iter__(self) -> Iterator[Sentence]:
         for line, block in _blocks(self.path):
-            text = _decode(block)
+            text = decode(block)
             if text is None:
                 yield self._sentence(line, block.decode("utf8", "replace"), block)
             else:
@@ -58,11 +50,7 @@ class ColumnReader:
         source = str(self.path)
         rows = text.split("\n")
         columns = [split_columns(row) for row in rows]
-        spans, repairs = tags_to_spans([_tag(row) for row in columns], self.scheme)
-        records = [
-            Record(source, line + r.index, r.kind, r.why, r.before, r.after)
-            for r in repairs
-        ]
+        records = []
         for i, row in enumerate(columns):
             if len(row) not in (1, self.n_columns):
                 why = f"{len(row)} columns instead of {self.n_columns}"
@@ -72,17 +60,17 @@ class ColumnReader:
                 )
         if broken:
             first = _undecodable_row(broken)
-            why = "not UTF-8: save the file as UTF-8"
-            records.append(Record(source, line + first, "not-utf8", why, rows[first]))
+            records.append(Record(source, line + first, "not-utf8", NOT_UTF8, rows[first]))
         tokens = [row[0] for row in columns]
-        return Sentence(tokens, spans, source, line, tuple(records))
+        tags = [_tag(row) for row in columns]
+        return self._tags.read(tokens, tags, source, range(line, line + len(rows)), records)
 
     def _survey(self) -> Iterator[List[str]]:
         """Go through the tags of the file, and count what else is needed."""
         widths: Counter[int] = Counter()
         for line, block in _blocks(self.path):
             self.n_sentences += 1
-            text = _decode(block)
+            text = decode(block)
             if text is None:
                 self._undecodable = self._undecodable or line + _undecodable_row(block)
                 continue
@@ -94,7 +82,7 @@ class ColumnReader:
 
     def _why_no_tags(self) -> str:
         if self._undecodable:
-            return f"{self.path}:{self._undecodable}: not UTF-8: save the file as UTF-8"
+            return f"{self.path}:{self._undecodable}: {NOT_UTF8}"
         line, block = next(_blocks(self.path))
         columns = split_columns(block.decode("utf8").split("\n")[0])
         found = f"'{columns[-1]}'" if len(columns) > 1 else "only one column"
@@ -102,18 +90,6 @@ class ColumnReader:
             f"{self.path}:{line}: no line of the file ends with a tag such as O or "
             f"B-PER (here: {found}): put the token first and the tag last on each line"
         )
-
-    def _check_unknown_tags(self) -> None:
-        """Where no tag can be read but O, tags of no scheme are more than slips."""
-        for line, block in _blocks(self.path):
-            for i, row in enumerate((_decode(block) or "").split("\n")):
-                tag = _tag(split_columns(row))
-                if tag and split_tag(tag) is None:
-                    raise CorpusError(
-                        f"{self.path}:{line + i}: no tag of the file but O can be read "
-                        f"(here: '{tag}'): write a letter, a hyphen and a label, such as "
-                        "B-PER"
-                    )
 
 
 def split_columns(line: str) -> List[str]:
@@ -143,41 +119,15 @@ def _blocks(path: Path) -> Iterator[Tuple[int, bytes]]:
     """
     lines: List[bytes] = []
     number = 0
-    with path.open("rb") as file_:
-        # Only a line feed ends a line: str.splitlines would also cut at
-        # characters such as U+2028, which are tokens in real corpora.
-        for number, line in enumerate(file_, 1):
-            line = line.rstrip(b"\r\n")
-            if number == 1 and line.startswith(UTF8_BOM):
-                line = line[len(UTF8_BOM) :]
-            if line.strip() and not line.startswith(b"-DOCSTART-"):
-                lines.append(line)
-            elif lines:
-                yield number - len(lines), b"\n".join(lines)
-                lines = []
+    for number, line in read_lines(path):
+        if line.strip() and not line.startswith(b"-DOCSTART-"):
+            lines.append(line)
+        elif lines:
+            yield number - len(lines), b"\n".join(lines)
+            lines = []
     if lines:
         yield number - len(lines) + 1, b"\n".join(lines)
 
 
-def _decode(block: bytes) -> Optional[str]:
-    try:
-        return block.decode("utf8")
-    except UnicodeDecodeError:
-        return None
-
-
 def _undecodable_row(block: bytes) -> int:
-    return next(i for i, row in enumerate(block.split(b"\n")) if _decode(row) is None)
-
-
-def _check_is_text(path: Path) -> None:
-    """Reject what would come out as garbage, whatever is done about errors."""
-    with path.open("rb") as file_:
-        start = file_.read(8192)
-    if start.startswith(UTF16_BOMS):
-        raise CorpusError(f"{path}:1: UTF-16: save the file as UTF-8")
-    if b"\0" in start:
-        line = start[: start.index(b"\0")].count(b"\n") + 1
-        raise CorpusError(f"{path}:{line}: a binary file, not a column file")
-    if b"\r" in start and b"\n" not in start:
-        raise CorpusError(f"{path}:1: lines end with CR only: save the file with LF")
+    return next(i for i, row in enumerate(block.split(b"\n")) if decode(row) is None)

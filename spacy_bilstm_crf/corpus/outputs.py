@@ -1,0 +1,120 @@
+"""Which DocBin files are written, and writing them all or not at all."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Dict, List, Optional, Type
+
+from spacy.tokens import Doc, DocBin
+
+from .sentence import CorpusError
+
+
+def plan_outputs(sources: List[Path], output: Path) -> Dict[Path, List[Path]]:
+    """Decide which sources go where, and find clashes before anything is written.
+
+    sources (List[Path]): Files, and folders that are one corpus.
+    output (Path): A .spacy file for all sources, or a folder for a file each.
+    RETURNS (Dict[Path, List[Path]]): The sources of each output file.
+    """
+    if output.suffix == ".spacy":
+        if output.is_dir():
+            raise CorpusError(f"{output} is a folder: give another name to the output")
+        return {output: sources}
+    if output.exists() and not output.is_dir():
+        raise CorpusError(f"{output} is no folder: the output is a .spacy file or a folder")
+    plan: Dict[Path, List[Path]] = {}
+    for path in sources:
+        # Up to the first dot: train.char.bmes -> train.spacy
+        target = output / f"{path.resolve().name.split('.')[0]}.spacy"
+        if target in plan:
+            raise CorpusError(
+                f"{plan[target][0]} and {path} would both be written to {target}: "
+                "rename one, or join them in one .spacy file"
+            )
+        plan[target] = [path]
+    return plan
+
+
+class Outputs:
+    """Write DocBin files under other names, and rename them all at the end, so
+    that an interrupted run leaves no half file and no half corpus behind.
+    """
+
+    def __init__(self) -> None:
+        self._temporary: Dict[Path, Path] = {}
+
+    def __enter__(self) -> "Outputs":
+        return self
+
+    def write(self, docs: DocBin, path: Path) -> None:
+        """Write a file that appears when all are done.
+
+        docs (DocBin): The Docs.
+        path (Path): The file. Its folder is created if need be.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._temporary[path] = temporary
+        temporary.write_bytes(docs.to_bytes())
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        with ExitStack() as stack:
+            for temporary in self._temporary.values():
+                stack.callback(temporary.unlink, missing_ok=True)
+            if kind is None:
+                for path, temporary in self._temporary.items():
+                    os.replace(temporary, path)
+
+
+class Shards:
+    """Collect the Docs of one output, in one file or in a folder of numbered
+    files, which spaCy's corpus reader takes as well.
+
+    outputs (Outputs): Where the files are written.
+    path (Path): The output, NAME.spacy. Numbered files are NAME/00001.spacy and
+        so on.
+    numbered (bool): Whether there may be several files.
+    """
+
+    def __init__(self, outputs: Outputs, path: Path, numbered: bool) -> None:
+        self.sizes: Dict[Path, int] = {}
+        self._outputs = outputs
+        self._path = path
+        self._numbered = numbered
+        self._docs = new_docbin()
+        folder = path.with_suffix("")
+        if numbered and folder.is_dir() and any(folder.iterdir()):
+            # Old files would be read as part of the new corpus.
+            raise CorpusError(f"{folder} is not empty: remove it, or name another output")
+
+    def __len__(self) -> int:
+        return len(self._docs)
+
+    def add(self, doc: Doc) -> None:
+        """Add a Doc to the current file."""
+        self._docs.add(doc)
+
+    def next_file(self) -> None:
+        """Write the Docs at hand, if there are any, and start another file."""
+        if not len(self._docs):
+            return
+        path = self._path
+        if self._numbered:
+            path = path.with_suffix("") / f"{len(self.sizes) + 1:05}.spacy"
+        self._outputs.write(self._docs, path)
+        self.sizes[path] = len(self._docs)
+        self._docs = new_docbin()
+
+
+def new_docbin() -> DocBin:
+    """Make a DocBin that holds texts and entities only: a third of the memory of
+    one with all attributes.
+    """
+    return DocBin(attrs=["ENT_IOB", "ENT_TYPE"])

@@ -1,0 +1,1 @@
+"""One reader per family of file formats: a path in, sentences out."""

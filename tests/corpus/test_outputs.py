@@ -1,0 +1,97 @@
+import pytest
+import spacy
+from spacy.tokens import DocBin, Span
+from spacy.training import Corpus
+
+from spacy_bilstm_crf.corpus import outputs as module
+from spacy_bilstm_crf.corpus.outputs import Outputs, Shards, new_docbin, plan_outputs
+from spacy_bilstm_crf.corpus.sentence import CorpusError
+
+ZH = spacy.blank("zh")
+
+
+def docs(n):
+    return [ZH.make_doc(f"第{i}") for i in range(n)]
+
+
+def test_one_file_for_all_sources(tmp_path):
+    sources = [tmp_path / "a.bio", tmp_path / "b.bio"]
+    assert plan_outputs(sources, tmp_path / "x.spacy") == {tmp_path / "x.spacy": sources}
+
+
+def test_a_file_for_each_source(tmp_path):
+    sources = [tmp_path / "train.char.bmes", tmp_path / "brat"]
+    plan = plan_outputs(sources, tmp_path / "out")
+    assert [path.name for path in plan] == ["train.spacy", "brat.spacy"]
+
+
+def test_clashing_names_are_an_error(tmp_path):
+    sources = [tmp_path / "a.bio", tmp_path / "a.txt"]
+    with pytest.raises(CorpusError, match="would both be written"):
+        plan_outputs(sources, tmp_path / "out")
+
+
+def test_files_appear_together_at_the_end(tmp_path):
+    with Outputs() as outputs:
+        outputs.write(DocBin(docs=docs(1)), tmp_path / "a" / "x.spacy")
+        outputs.write(DocBin(docs=docs(2)), tmp_path / "y.spacy")
+        assert not list(tmp_path.rglob("*.spacy"))
+    assert len(DocBin().from_disk(tmp_path / "a" / "x.spacy")) == 1
+    assert len(DocBin().from_disk(tmp_path / "y.spacy")) == 2
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_no_file_appears_after_an_error(tmp_path, error):
+    old = tmp_path / "x.spacy"
+    old.write_bytes(b"old")
+
+    def interrupted():
+        with Outputs() as outputs:
+            outputs.write(DocBin(docs=docs(1)), old)
+            raise error
+
+    pytest.raises(error, interrupted)
+    assert list(tmp_path.iterdir()) == [old]
+    assert old.read_bytes() == b"old"
+
+
+def test_error_while_renaming_leaves_no_temporary_file(tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(module.os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"), Outputs() as outputs:
+        outputs.write(DocBin(docs=docs(1)), tmp_path / "x.spacy")
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbered_files_are_a_folder_that_spacy_reads(tmp_path):
+    with Outputs() as outputs:
+        shards = Shards(outputs, tmp_path / "train.spacy", numbered=True)
+        for size in (2, 0, 1):
+            for doc in docs(size):
+                shards.add(doc)
+            shards.next_file()
+    folder = tmp_path / "train"
+    assert shards.sizes == {folder / "00001.spacy": 2, folder / "00002.spacy": 1}
+    assert len(list(Corpus(folder)(ZH))) == 3
+
+
+def test_old_numbered_files_are_not_mixed_with_new_ones(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "00007.spacy").write_bytes(b"old")
+    with Outputs() as outputs, pytest.raises(CorpusError, match="train is not empty"):
+        Shards(outputs, tmp_path / "train.spacy", numbered=True)
+
+
+def test_docbin_keeps_entities_and_spans():
+    [doc] = docs(1)
+    doc.set_ents([Span(doc, 0, 1, "X")], default="outside")
+    doc.spans["sc"] = [Span(doc, 0, 2, "Y")]
+    binary = new_docbin()
+    binary.add(doc)
+    [back] = DocBin().from_bytes(binary.to_bytes()).get_docs(ZH.vocab)
+    assert [ent.label_ for ent in back.ents] == ["X"]
+    assert [span.label_ for span in back.spans["sc"]] == ["Y"]
+    assert back.has_annotation("ENT_IOB")
+    assert not back.has_annotation("DEP")
