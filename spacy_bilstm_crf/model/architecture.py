@@ -26,6 +26,10 @@ OutT = Union[List[Ints1d], Floats1d]
 # Padded tokens in one run of the network: small batches leave the processor idle, large
 # ones outgrow its cache.
 PADDED_TOKENS = 3072
+# Long Docs would be alone in such a batch, at four times the cost of a token. So many of
+# them go together, in up to so many times the padded tokens.
+FEW = 16
+STRETCH = 20
 # Numbers in one step of the CRF, sequences * K * K: 64 MiB. It binds with many labels only.
 CELLS = 2**24
 
@@ -210,7 +214,7 @@ def plan_batches(
     none of them; a Doc that exceeds the bounds has one to itself.
 
     lengths (int array, shape (Docs,)): Tokens in each Doc.
-    padded_tokens (int): Bound on steps times sequences.
+    padded_tokens (int): Bound on steps times sequences, stretched for few long Docs.
     sequences (int): Bound on sequences.
     RETURNS (List[Batch]): The batches, longest Docs first.
     """
@@ -219,7 +223,9 @@ def plan_batches(
     offsets = numpy.cumsum(lengths) - lengths
     batches = []
     while len(order):
-        size = max(1, min(sequences, padded_tokens // int(lengths[order[0]])))
+        longest = int(lengths[order[0]])
+        bound = max(padded_tokens, min(FEW * longest, STRETCH * padded_tokens))
+        size = max(1, min(sequences, bound // longest))
         docs, order = order[:size], order[size:]
         sizes = lengths[docs]
         columns = numpy.repeat(numpy.arange(len(docs)), sizes)

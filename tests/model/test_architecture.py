@@ -14,7 +14,12 @@ from thinc.api import (
 )
 
 from spacy_bilstm_crf.model import architecture
-from spacy_bilstm_crf.model.architecture import build_bilstm_crf, plan_batches
+from spacy_bilstm_crf.model.architecture import (
+    FEW,
+    STRETCH,
+    build_bilstm_crf,
+    plan_batches,
+)
 from spacy_bilstm_crf.model.embed import build_ngram_embed
 
 NLP = spacy.blank("zh")
@@ -48,7 +53,8 @@ def test_batches_hold_every_token_once_within_the_bounds(lengths, bound, sequenc
     tokens = []
     for batch in plan_batches(lengths, bound, sequences):
         steps = int(batch.lengths[0])
-        assert len(batch.docs) == 1 or steps * len(batch.docs) <= bound
+        limit = max(bound, min(FEW * steps, STRETCH * bound))
+        assert len(batch.docs) == 1 or steps * len(batch.docs) <= limit
         assert len(batch.docs) <= max(1, sequences)
         assert (batch.lengths == lengths[batch.docs]).all()
         assert (numpy.diff(batch.lengths) <= 0).all()
@@ -57,6 +63,14 @@ def test_batches_hold_every_token_once_within_the_bounds(lengths, bound, sequenc
         assert (batch.tokens == offsets[batch.columns] + batch.rows).all()
         tokens.extend(batch.tokens.tolist())
     assert sorted(tokens) == list(range(lengths.sum()))
+
+
+@pytest.mark.parametrize(
+    ("length", "size"), [(30, 100), (150, 20), (1000, 16), (6000, 10), (100_000, 1)]
+)
+def test_long_docs_share_a_batch_of_bounded_size(length, size):
+    batches = plan_batches(numpy.full(1600, length), 3000, 1000)
+    assert {len(batch.docs) for batch in batches} == {size}
 
 
 @pytest.mark.parametrize("docs", [[], [""], ["", "", ""], ["中"], ["中", ""], TEXTS])
