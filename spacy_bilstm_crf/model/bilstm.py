@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .pieces import LONG, lstm_in_pieces
+
 
 class BiLSTM(nn.Module):
     """Stacked bidirectional LSTM whose vectors never depend on padding.
@@ -40,14 +42,22 @@ class BiLSTM(nn.Module):
         RETURNS (Tensor): Shape (T, B, 2 * hidden_width); values at padding are arbitrary.
         """
         index = reversal_index(lengths, x.shape[0])
-        layers = zip(self.forwards, self.backwards, strict=True)
+        layers: Any = zip(self.forwards, self.backwards, strict=True)
         for i, (forwards, backwards) in enumerate(layers):
             if i:
                 x = drop(x, dropout, locked)
-            ahead, _ = forwards(x)
-            behind, _ = backwards(reverse(x, index))
+            ahead = run(forwards, x)
+            behind = run(backwards, reverse(x, index))
             x = torch.cat((ahead, reverse(behind, index)), dim=-1)
         return x
+
+
+def run(lstm: nn.LSTM, x: Tensor) -> Tensor:
+    """Run an LSTM over a padded batch of shape (T, B, width)."""
+    if x.shape[0] >= LONG and x.shape[1] == 1 and not torch.is_grad_enabled():
+        return lstm_in_pieces(lstm, x)
+    y: Tensor = lstm(x)[0]
+    return y
 
 
 def drop(x: Tensor, rate: float, locked: bool) -> Tensor:

@@ -3,6 +3,14 @@
 import torch
 from torch import Tensor
 
+from .pieces import LONG, cut, join, settle
+
+# Steps after which the scores of the tags no longer depend on where they began.
+WARM_UP = 64
+# Steps after which scores are brought back to zero. After some thousand steps float32
+# would no longer tell them apart: 2e6 has a precision of 0.1.
+LEVEL = 16
+
 
 @torch.no_grad()
 def viterbi(
@@ -23,28 +31,101 @@ def viterbi(
 
     Raises ValueError if a sequence has no path, or scores that are not numbers.
     """
-    num_steps, num_seqs, num_tags = emissions.shape
+    if emissions.shape[0] >= LONG and emissions.shape[1] == 1:
+        return _viterbi_in_pieces(emissions, start, transitions, end)
+    num_seqs = emissions.shape[1]
     emissions = emissions.transpose(1, 2).contiguous()
-    scores = torch.empty_like(emissions)
-    torch.add(emissions[0], start.unsqueeze(1), out=scores[0])
-    sums = emissions.new_empty(num_tags, num_tags, num_seqs)
-    from_to = transitions.unsqueeze(2)
-    for t in range(1, num_steps):
-        torch.add(from_to, scores[t - 1].unsqueeze(1), out=sums)
-        torch.add(sums.amax(0), emissions[t], out=scores[t])
-
+    first = emissions[0] + start.unsqueeze(1)
+    scores = _best_scores(emissions, first, transitions)
     last = mask.sum(0) - 1
     final = scores[last, :, torch.arange(num_seqs, device=last.device)] + end
+    tags = _trace(scores, transitions, last, _best_last(final))
+    return tags.masked_fill_(~mask, 0)
+
+
+def _best_scores(emissions: Tensor, first: Tensor, transitions: Tensor) -> Tensor:
+    """Score of the best path to each tag at each step, but for a constant per step.
+
+    emissions (Tensor): Shape (T, K, B).
+    first (Tensor): The scores at the first step, shape (K, B).
+    transitions (Tensor): Shape (K, K).
+    RETURNS (Tensor): Shape (T, K, B).
+    """
+    scores = torch.empty_like(emissions)
+    scores[0] = first
+    sums = emissions.new_empty(len(transitions), *first.shape)
+    from_to = transitions.unsqueeze(2)
+    for t in range(1, len(emissions)):
+        torch.add(from_to, scores[t - 1].unsqueeze(1), out=sums)
+        torch.add(sums.amax(0), emissions[t], out=scores[t])
+        if t % LEVEL == 0:
+            scores[t] -= scores[t].amax(0)
+    return scores
+
+
+def _best_last(final: Tensor) -> Tensor:
+    """Last tags of the best paths, from their scores of shape (B, K)."""
     best, last_tags = final.max(-1)
     if not torch.isfinite(best).all():
         raise ValueError(
             "no best path: a sequence has emissions that are not finite, or the tags "
             "allowed at its tokens leave no legal path"
         )
-    tags = torch.zeros_like(mask, dtype=torch.int64)
+    return last_tags
+
+
+def _trace(scores: Tensor, transitions: Tensor, last: Tensor, last_tags: Tensor) -> Tensor:
+    """Follow the best paths back from their last steps.
+
+    scores (Tensor): From `_best_scores`, shape (T, K, B).
+    transitions (Tensor): Shape (K, K).
+    last (Tensor): Last step of each sequence, shape (B,).
+    last_tags (Tensor): Tag there, shape (B,).
+    RETURNS (Tensor): Tag ids, shape (T, B). After the last step the last tag goes on.
+    """
+    tags = last_tags.new_empty(len(scores), len(last))
     current = tags[-1] = last_tags
-    for t in range(num_steps - 2, -1, -1):
-        # Not argmax, which is several times slower than max over this dimension.
-        came_from = (scores[t] + transitions.index_select(1, current)).max(0).indices
+    for t in range(len(scores) - 2, -1, -1):
+        came_from = _came_from(scores[t], transitions, current)
         current = tags[t] = torch.where(t < last, came_from, last_tags)
-    return tags.masked_fill_(~mask, 0)
+    return tags
+
+
+def _came_from(scores: Tensor, transitions: Tensor, tags: Tensor) -> Tensor:
+    """The tag before each tag on its best path: from shapes (K, B) and (B,) to (B,)."""
+    # Not argmax, which is several times slower than max over this dimension.
+    return (scores + transitions.index_select(1, tags)).max(0).indices
+
+
+def _viterbi_in_pieces(
+    emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor
+) -> Tensor:
+    """The best path of one long sequence. States are scores of the tags at the end of a
+    piece, less the best of them; on the way back, the tag there."""
+    pieces = cut(emissions)
+    steps, num_pieces, num_tags = pieces.shape
+    last = torch.full((num_pieces,), steps - 1, device=pieces.device)
+    last[-1] = len(emissions) - 1 - steps * (num_pieces - 1)
+    scores = pieces.new_empty(steps, num_tags, num_pieces)
+
+    def ahead(index: Tensor, states: Tensor) -> Tensor:
+        here = pieces[:, index].transpose(1, 2).contiguous()
+        first = (transitions.unsqueeze(2) + states.T.unsqueeze(1)).amax(0)
+        first = torch.where(index == 0, start.unsqueeze(1), first) + here[0]
+        scores[:, :, index] = found = _best_scores(here, first, transitions)
+        return (found[-1] - found[-1].amax(0)).T
+
+    def back(index: Tensor, states: Tensor) -> Tensor:
+        index = num_pieces - 1 - index
+        tags[:, index] = _trace(scores[:, :, index], transitions, last[index], states[:, 0])
+        before = scores[-1][:, (index - 1).clamp(0)]
+        return _came_from(before, transitions, tags[0, index]).unsqueeze(1)
+
+    warm = pieces[-WARM_UP:].transpose(1, 2).contiguous()
+    guesses = _best_scores(warm, warm[0], transitions)[-1].roll(1, 1)
+    settle(ahead, (guesses - guesses.amax(0)).T.contiguous(), 1e-4)
+    tags = last.new_zeros(steps, num_pieces)
+    guessed = scores[-1].max(0).indices
+    guessed[-1:] = _best_last((scores[last[-1], :, -1] + end).unsqueeze(0))
+    settle(back, guessed.flip(0).unsqueeze(1), 0.0)
+    return join(tags, len(emissions))
