@@ -113,10 +113,10 @@ def _place(doc: Doc, text: str, start: int, end: int, label: str) -> Optional[Sp
 
 def _why_dropped(entity: EntitySpan, rival: EntitySpan) -> str:
     if (entity.start, entity.end) == (rival.start, rival.end):
-        return f"entity dropped: the same text is a {rival.label} (line {rival.line})"
+        return f"entity dropped: labelled {rival.label} too (line {rival.line})"
     if entity.start < rival.end and rival.start < entity.end:
-        return f"entity dropped: overlaps a longer {rival.label} (line {rival.line})"
-    return f"entity dropped: shares a token with a {rival.label} (line {rival.line})"
+        return f"entity dropped: overlaps a longer one, {rival.label} (line {rival.line})"
+    return f"entity dropped: shares a token with another, {rival.label} (line {rival.line})"
 
 
 def _why_moved(before: str, after: str) -> Tuple[Kind, str]:

@@ -8,6 +8,7 @@ from typing import Dict, List, Optional, Type
 
 from spacy.tokens import Doc, DocBin
 
+from .docbin import new_docbin, write_docbin
 from .sentence import CorpusError
 
 
@@ -57,7 +58,7 @@ class Outputs:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         self._temporary[path] = temporary
-        temporary.write_bytes(docs.to_bytes())
+        write_docbin(docs, temporary)
 
     def __exit__(
         self,
@@ -111,10 +112,3 @@ class Shards:
         self._outputs.write(self._docs, path)
         self.sizes[path] = len(self._docs)
         self._docs = new_docbin()
-
-
-def new_docbin() -> DocBin:
-    """Make a DocBin that holds texts and entities only: a third of the memory of
-    one with all attributes.
-    """
-    return DocBin(attrs=["ENT_IOB", "ENT_TYPE"])

@@ -44,8 +44,13 @@ class Splitter:
         cuts = list(self._cuts(doc))
         if not cuts:
             return [doc]
+        words = [token.text for token in doc]
+        spaces = (doc.to_array("SPACY") != 0).tolist()
         bounds = pairwise([0, *cuts, len(doc)])
-        return [self._piece(doc[start:end]) for start, end in bounds]
+        return [
+            self._piece(doc, words[start:end], spaces[start:end], start)
+            for start, end in bounds
+        ]
 
     def _cuts(self, doc: Doc) -> Iterator[int]:
         if len(doc) < 2 or (self.max_tokens is None and self.borders == "none"):
@@ -82,19 +87,22 @@ class Splitter:
             return starts[0]
         return [True] * len(doc)
 
-    def _piece(self, span: Span) -> Doc:
-        piece = span.as_doc()
+    def _piece(self, doc: Doc, words: List[str], spaces: List[bool], start: int) -> Doc:
+        # Span.as_doc copies all attributes of the whole Doc for each piece.
+        piece = Doc(doc.vocab, words=words, spaces=spaces)
+        piece.set_ents(_move(doc[start : start + len(words)].ents, piece, start))
         if self.spans_key is not None:
             inside = (
-                s
-                for s in span.doc.spans.get(self.spans_key, ())
-                if span.start <= s.start and s.end <= span.end
+                span
+                for span in doc.spans.get(self.spans_key, ())
+                if start <= span.start and span.end <= start + len(words)
             )
-            piece.spans[self.spans_key] = [
-                Span(piece, s.start - span.start, s.end - span.start, s.label)
-                for s in inside
-            ]
+            piece.spans[self.spans_key] = _move(inside, piece, start)
         return piece
+
+
+def _move(spans: Iterable[Span], piece: Doc, start: int) -> List[Span]:
+    return [Span(piece, s.start - start, s.end - start, s.label) for s in spans]
 
 
 def _first(places: Sequence[bool], candidates: Iterable[int]) -> int:

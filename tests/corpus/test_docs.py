@@ -103,8 +103,8 @@ def test_of_overlapping_entities_the_longest_and_then_the_first_is_kept():
         (4, "南湖大学", "FAC", "entity-dropped"),
     }
     by_line = {r.line: r.why for r in records}
-    assert "overlaps a longer ORG (line 2)" in by_line[1]
-    assert "the same text is a ORG (line 2)" in by_line[4]
+    assert "overlaps a longer one, ORG (line 2)" in by_line[1]
+    assert "labelled ORG too (line 2)" in by_line[4]
 
 
 def test_spans_key_keeps_overlapping_entities():

@@ -1,10 +1,10 @@
 import pytest
 import spacy
-from spacy.tokens import DocBin, Span
+from spacy.tokens import DocBin
 from spacy.training import Corpus
 
 from spacy_bilstm_crf.corpus import outputs as module
-from spacy_bilstm_crf.corpus.outputs import Outputs, Shards, new_docbin, plan_outputs
+from spacy_bilstm_crf.corpus.outputs import Outputs, Shards, plan_outputs
 from spacy_bilstm_crf.corpus.sentence import CorpusError
 
 ZH = spacy.blank("zh")
@@ -82,16 +82,3 @@ def test_old_numbered_files_are_not_mixed_with_new_ones(tmp_path):
     (tmp_path / "train" / "00007.spacy").write_bytes(b"old")
     with Outputs() as outputs, pytest.raises(CorpusError, match="train is not empty"):
         Shards(outputs, tmp_path / "train.spacy", numbered=True)
-
-
-def test_docbin_keeps_entities_and_spans():
-    [doc] = docs(1)
-    doc.set_ents([Span(doc, 0, 1, "X")], default="outside")
-    doc.spans["sc"] = [Span(doc, 0, 2, "Y")]
-    binary = new_docbin()
-    binary.add(doc)
-    [back] = DocBin().from_bytes(binary.to_bytes()).get_docs(ZH.vocab)
-    assert [ent.label_ for ent in back.ents] == ["X"]
-    assert [span.label_ for span in back.spans["sc"]] == ["Y"]
-    assert back.has_annotation("ENT_IOB")
-    assert not back.has_annotation("DEP")
