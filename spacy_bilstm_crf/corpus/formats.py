@@ -1,34 +1,57 @@
 """Which format a file has, and which files of a folder are corpora."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, NamedTuple, Tuple, Union
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
+from .readers import brat, inline, offsets, parallel, tagged_json
 from .readers.columns import ColumnReader
 from .sentence import CorpusError, Options, Reader
+
+
+def _no_other(path: Path) -> Optional[Path]:
+    return None
 
 
 class Format(NamedTuple):
     """A family of files that one reader reads.
 
     reader (Callable[[Path, Options], Reader]): Opens a file of this format.
-    suffixes (Tuple[str, ...]): Names of such files in a folder end like this.
+    suffixes (Tuple[str, ...]): Names of such files in a folder end like this. If
+        there are none, whatever matches is taken.
     matches (Callable[[Path], bool]): Looks into a file, or at a folder, and says
         whether it has this format. The first format that matches is taken.
+    other_half (Callable[[Path], Optional[Path]]): The file that is read along
+        with this one, if there is one.
     """
 
     reader: Callable[[Path, Options], Reader]
     suffixes: Tuple[str, ...]
     matches: Callable[[Path], bool]
+    other_half: Callable[[Path], Optional[Path]] = _no_other
+
+
+def _offsets_format(tool: str) -> Format:
+    reader = partial(offsets.OffsetsReader, tool=tool)
+    return Format(reader, (".json", ".jsonl"), partial(offsets.matches, tool=tool))
 
 
 # In the order in which they are tried.
 FORMATS: Dict[str, Format] = {
+    "brat": Format(brat.BratReader, (".ann",), brat.matches, brat.text_file),
+    "parallel": Format(parallel.ParallelReader, (), parallel.matches, parallel.tag_file),
+    "inline": Format(inline.InlineReader, (".txt",), inline.matches),
+    **{tool: _offsets_format(tool) for tool in offsets.TOOLS},
+    # Takes what is JSON by its name and matched nothing before.
+    "jsonl": Format(
+        tagged_json.TaggedJsonReader, (".json", ".jsonl", ".txt"), tagged_json.matches
+    ),
     "columns": Format(
         ColumnReader,
         (
             *(".bio", ".iob", ".iob1", ".iob2", ".io", ".bioes", ".bmes", ".bilou"),
-            *(".bmewo", ".ner", ".conll", ".tsv", ".txt"),
+            *(".bmewo", ".bmewo+", ".ner", ".conll", ".tsv", ".txt"),
         ),
         Path.is_file,
     ),
@@ -43,6 +66,9 @@ def find_sources(inputs: Iterable[Union[str, Path]], name: str = "auto") -> List
     RETURNS (List[Path]): Files, and folders that are one corpus.
     """
     paths = [path for given in inputs for path in _expand(Path(given), name)]
+    formats = _candidates(name)
+    others = {format_.other_half(path) for format_ in formats for path in paths}
+    paths = [path for path in paths if path not in others]
     if not paths:
         raise CorpusError("No input: name at least one file or folder")
     twice = [path for path, n in Counter(p.resolve() for p in paths).items() if n > 1]
@@ -75,17 +101,27 @@ def get_format(name: str) -> Format:
     return FORMATS[name]
 
 
+def _candidates(name: str) -> List[Format]:
+    return list(FORMATS.values()) if name == "auto" else [get_format(name)]
+
+
 def _expand(path: Path, name: str) -> List[Path]:
-    formats = FORMATS.values() if name == "auto" else [get_format(name)]
+    formats = _candidates(name)
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise CorpusError(f"{path} does not exist")
     if any(format_.matches(path) for format_ in formats):
         return [path]
-    suffixes = tuple(suffix for format_ in formats for suffix in format_.suffixes)
+    suffixes = tuple(dict.fromkeys(s for format_ in formats for s in format_.suffixes))
     names = sorted(p for p in path.iterdir() if not p.name.startswith("."))
-    files = [p for p in names if p.suffix in suffixes and p.is_file()]
+    by_name = [format_ for format_ in formats if not format_.suffixes]
+    files = [
+        p
+        for p in names
+        if p.is_file()
+        and (p.suffix in suffixes or any(format_.matches(p) for format_ in by_name))
+    ]
     if not files:
-        raise CorpusError(f"{path} has no corpus file ({' '.join(suffixes)})")
+        raise CorpusError(f"{path} has no corpus file ({' '.join(suffixes) or name})")
     return files

@@ -1,4 +1,4 @@
-"""Tagging schemes: tags to spans, spans to tags, and which scheme a file uses.
+"""Tagging schemes: tags to spans and spans to tags.
 
 All schemes share one rule for reading (the chunk rule of the CoNLL scorer): an
 entity starts at B or S, and at any other tag that cannot continue the open
@@ -7,20 +7,9 @@ spans never depend on the scheme. The scheme decides which tags should have
 stood there, and every tag that differs from those is a repair.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import (
-    Dict,
-    FrozenSet,
-    Iterable,
-    List,
-    Literal,
-    NamedTuple,
-    Optional,
-    Sequence,
-    Tuple,
-)
+from typing import Dict, FrozenSet, Iterable, List, Literal, Optional, Sequence, Tuple
 
 from .sentence import CorpusError, TokenSpan
 
@@ -44,6 +33,9 @@ class Scheme:
     inside (str): Neither first nor last.
     last (str): Last token, if it is not the first.
     unit (str): The only token.
+    again (str): First token, and only token, right after another entity of the
+        same label, where it differs there.
+    typed_outside (bool): O says what stands beside it: BOS-O, O-PER, PER-O, O-EOS.
     """
 
     name: str
@@ -51,24 +43,39 @@ class Scheme:
     inside: str
     last: str
     unit: str
+    again: str = ""
+    typed_outside: bool = False
 
     @property
     def letters(self) -> FrozenSet[str]:
-        # IOB1 begins with I, and needs B only right after an entity of the
-        # same label.
-        return frozenset(("B", self.begin, self.inside, self.last, self.unit))
+        written = (self.begin, self.inside, self.last, self.unit, self.again)
+        return frozenset(filter(None, written))
+
+    @property
+    def tells_neighbours_apart(self) -> bool:
+        """Whether two adjacent entities of one label stay two."""
+        return self.begin != self.inside or bool(self.again)
 
 
+# Of schemes that fit a file equally well, the first is named.
 SCHEMES: Dict[str, Scheme] = {
     scheme.name: scheme
     for scheme in (
         Scheme("bio", "B", "I", "I", "B"),
-        Scheme("iob1", "I", "I", "I", "I"),
+        Scheme("io", "I", "I", "I", "I"),
+        Scheme("iob1", "I", "I", "I", "I", again="B"),
         Scheme("bioes", "B", "I", "E", "S"),
         Scheme("bmes", "B", "M", "E", "S"),
         Scheme("bilou", "B", "I", "L", "U"),
         Scheme("bmewo", "B", "M", "E", "W"),
+        Scheme("bmewo+", "B", "M", "E", "W", typed_outside=True),
     )
+}
+ALIASES: Dict[str, str] = {
+    "iob2": "bio",
+    "iob": "iob1",
+    "biose": "bioes",
+    "biluo": "bilou",
 }
 
 
@@ -83,45 +90,35 @@ class Repair:
     after: str
 
 
-class Detection(NamedTuple):
-    """The scheme that fits a file best, and what speaks for it. `known` counts
-    the tags that belong to any scheme at all, `entity` those of them that are
-    not O, and `unknown` the others, of which `example` is the first.
-    """
-
-    scheme: Scheme
-    evidence: str
-    known: int
-    entity: int
-    unknown: int
-    example: str = ""
-
-
 def get_scheme(name: str) -> Scheme:
     """Look up a scheme by its name.
 
-    name (str): Name of the scheme.
+    name (str): Name of the scheme, or an alias of it, in any case.
     RETURNS (Scheme): The scheme.
     """
-    if name not in SCHEMES:
+    key = ALIASES.get(name.lower(), name.lower())
+    if key not in SCHEMES:
         raise CorpusError(f"Unknown scheme '{name}'. Use: auto, {', '.join(SCHEMES)}")
-    return SCHEMES[name]
+    return SCHEMES[key]
 
 
 @lru_cache(maxsize=4096)
 def split_tag(tag: str) -> Optional[Tuple[str, str]]:
-    """Split a tag at its first hyphen: labels may contain hyphens themselves.
+    """Split a tag into letter and label. Labels may contain hyphens themselves.
 
     tag (str): The tag.
     RETURNS (Optional[Tuple[str, str]]): The letter and the label, or None if
-        this is no tag of any scheme.
+        this is no tag of any scheme. The O's of BMEWO+ have a label.
     """
     if tag == OUTSIDE:
         return OUTSIDE, ""
     letter, _, label = tag.partition("-")
-    if letter not in ROLES or not label:
-        return None
-    return letter, label
+    if label and (letter in ROLES or letter == OUTSIDE):
+        return letter, label
+    label, _, letter = tag.rpartition("-")
+    if label and letter == OUTSIDE:
+        return OUTSIDE, label
+    return None
 
 
 def tags_to_spans(
@@ -136,24 +133,32 @@ def tags_to_spans(
         otherwise.
     """
     spans: List[TokenSpan] = []
-    start, open_label = -1, ""
+    # The open entity reaches up to here. No label: none is open.
+    start, end, open_label = 0, 0, ""
     for i, tag in enumerate(tags):
+        if tag == OUTSIDE:
+            continue
         letter, label = split_tag(tag) or (OUTSIDE, "")
-        role = ROLES.get(letter, OUTSIDE)
-        if start < 0 or role not in ("I", "E") or label != open_label:
-            if start >= 0:
-                spans.append((start, i, open_label))
-            start, open_label = (-1, "") if role == OUTSIDE else (i, label)
-        if role in ("E", "S"):
-            spans.append((start, i + 1, open_label))
-            start = -1
-    if start >= 0:
-        spans.append((start, len(tags), open_label))
+        if letter == OUTSIDE:
+            continue
+        role = ROLES[letter]
+        if role in "BS" or i != end or label != open_label:
+            if open_label:
+                spans.append((start, end, open_label))
+            start, open_label = i, label
+        end = i + 1
+        if role in "ES":
+            spans.append((start, end, open_label))
+            open_label = ""
+    if open_label:
+        spans.append((start, end, open_label))
     expected = spans_to_tags(spans, len(tags), scheme)
+    if expected == list(tags):
+        return spans, []
     repairs = [
         Repair(i, *_explain(tag, after, scheme), tag, after)
         for i, (tag, after) in enumerate(zip(tags, expected, strict=True))
-        if tag != after
+        if tag != after and not (scheme.typed_outside and _is_outside(tag))
     ]
     return spans, repairs
 
@@ -161,17 +166,19 @@ def tags_to_spans(
 def spans_to_tags(spans: Iterable[TokenSpan], length: int, scheme: Scheme) -> List[str]:
     """Write the entities of one sentence as tags.
 
-    spans (Iterable[TokenSpan]): The spans, without overlaps.
+    spans (Iterable[TokenSpan]): The spans, without overlaps. A scheme that does
+        not tell neighbours apart joins those of one label.
     length (int): Number of tokens.
     scheme (Scheme): The scheme to write.
     RETURNS (List[str]): One tag per token.
     """
     tags = [OUTSIDE] * length
+    ordered = sorted(spans)
     previous: Tuple[int, str] = (-1, "")
-    for start, end, label in sorted(spans):
+    for start, end, label in ordered:
         begin, unit = scheme.begin, scheme.unit
-        if begin == scheme.inside and previous == (start, label):
-            begin = unit = "B"
+        if scheme.again and previous == (start, label):
+            begin = unit = scheme.again
         if end - start == 1:
             tags[start] = f"{unit}-{label}"
         else:
@@ -179,78 +186,35 @@ def spans_to_tags(spans: Iterable[TokenSpan], length: int, scheme: Scheme) -> Li
             tags[start + 1 : end - 1] = [f"{scheme.inside}-{label}"] * (end - start - 2)
             tags[end - 1] = f"{scheme.last}-{label}"
         previous = (end, label)
+    if scheme.typed_outside:
+        _type_outside(tags, ordered)
     return tags
 
 
-def tags_legal(tags: Sequence[str], scheme: Scheme) -> bool:
-    """Check whether a sentence keeps to a scheme.
-
-    tags (Sequence[str]): One tag per token.
-    scheme (Scheme): The scheme.
-    RETURNS (bool): True if there is nothing to repair.
+def _type_outside(tags: List[str], spans: Sequence[TokenSpan]) -> None:
+    """Write into every O what stands beside it. Of several, an entity after it
+    comes first, then the end of the sentence, an entity before it, the beginning.
     """
-    pairs = zip((OUTSIDE, *tags), (*tags, OUTSIDE), strict=True)
-    return all(may_follow(before, tag, scheme) for before, tag in pairs)
+    starts = {start: label for start, _, label in spans}
+    ends = {end: label for _, end, label in spans}
+    for i, tag in enumerate(tags):
+        if tag != OUTSIDE:
+            continue
+        if i + 1 in starts:
+            typed = f"{OUTSIDE}-{starts[i + 1]}"
+        elif i + 1 == len(tags):
+            typed = f"{OUTSIDE}-EOS"
+        elif i in ends:
+            typed = f"{ends[i]}-{OUTSIDE}"
+        else:
+            typed = OUTSIDE if i else f"BOS-{OUTSIDE}"
+        # PER-O says what came before; B-CELL-O would be an entity of label CELL-O.
+        tags[i] = typed if _is_outside(typed) else OUTSIDE
 
 
-def may_follow(before: str, tag: str, scheme: Scheme) -> bool:
-    """Check one transition. Before the first and after the last token of a
-    sentence stands O.
-
-    before (str): A tag.
-    tag (str): The tag after it.
-    scheme (Scheme): The scheme.
-    RETURNS (bool): Whether the scheme allows the second tag after the first.
-    """
-    letter, label = split_tag(tag) or ("", "")
-    if letter != OUTSIDE and letter not in scheme.letters:
-        return False
-    letter_before, label_before = split_tag(before) or ("", "")
-    role = ROLES.get(letter, OUTSIDE)
-    is_open = ROLES.get(letter_before) in ("B", "I")
-    same = is_open and label == label_before
-    if scheme.last != scheme.inside:
-        # Entities are closed explicitly: open ones go on, and only those.
-        return same if role in ("I", "E") else not is_open
-    return same or role != ("I" if scheme.begin == "B" else "B")
-
-
-def detect_scheme(sentences: Iterable[Sequence[str]]) -> Detection:
-    """Find the scheme with the fewest transitions that it does not allow, over
-    the whole of a file: a few broken tags do not mislead it.
-
-    sentences (Iterable[Sequence[str]]): The tags of every sentence.
-    RETURNS (Detection): The scheme and the evidence. If several schemes fit
-        equally well, they read the file in the same way.
-    """
-    # Only distinct pairs of tags are looked at one by one: there are few.
-    pairs: Counter[Tuple[str, str]] = Counter()
-    n_sentences = 0
-    for tags in sentences:
-        pairs.update(zip((OUTSIDE, *tags), (*tags, OUTSIDE), strict=True))
-        n_sentences += 1
-    letters: Counter[str] = Counter()
-    faults = dict.fromkeys(SCHEMES, 0)
-    example = ""
-    for (before, tag), count in pairs.items():
-        parsed = split_tag(tag)
-        if parsed is None:
-            example = example or tag
-        letters[parsed[0] if parsed else "other"] += count
-        for name, scheme in SCHEMES.items():
-            faults[name] += 0 if may_follow(before, tag, scheme) else count
-    unknown = letters.pop("other", 0)
-    known = sum(letters.values()) - n_sentences
-    letters.pop(OUTSIDE, None)
-    ranked = sorted(SCHEMES, key=lambda name: faults[name])
-    best = ranked[0]
-    counts = ", ".join(f"{letter} {n:,}" for letter, n in sorted(letters.items()))
-    evidence = f"letters {counts or 'none'}; illegal transitions: {best} {faults[best]:,}"
-    # Names that fit just as well say nothing: show the first that fits worse.
-    worse = next((name for name in ranked if faults[name] > faults[best]), None)
-    if worse:
-        evidence += f", next best {worse} {faults[worse]:,}"
-    return Detection(SCHEMES[best], evidence, known, letters.total(), unknown, example)
+def _is_outside(tag: str) -> bool:
+    parsed = split_tag(tag)
+    return parsed is not None and parsed[0] == OUTSIDE
 
 
 def _explain(
@@ -260,6 +224,8 @@ def _explain(
     parsed = split_tag(tag)
     if parsed is None:
         return "unknown-tag", "not a tag of any scheme" if tag else "no tag"
+    if parsed[0] == OUTSIDE:
+        return "illegal-tag", f"{scheme.name} has no O with a label"
     if parsed[0] not in scheme.letters:
         return "illegal-tag", f"{scheme.name} has no {parsed[0]}-"
     role, role_after = ROLES[parsed[0]], ROLES[after[0]]

@@ -13,6 +13,7 @@ Kind = Literal[
     "column-count",  # more or fewer columns than the other lines of the file
     "length-mismatch",  # not as many tags as tokens: the sentence is dropped
     "bad-record",  # a line or entry that cannot be understood at all
+    "not-gold",  # marked as rejected or not annotated: the sentence is dropped
     "text-mismatch",  # the text given for a span is not the text at its offsets
     "missing-file",  # one half of a pair of files is missing
     "not-utf8",  # cannot be decoded: the sentence is dropped
@@ -27,7 +28,7 @@ Kind = Literal[
 # Kinds of record that leave no true sentence to keep, whatever is done about
 # errors.
 UNREPAIRABLE = frozenset(
-    ("not-utf8", "too-long", "length-mismatch", "bad-record", "missing-file")
+    ("not-utf8", "too-long", "length-mismatch", "bad-record", "not-gold", "missing-file")
 )
 
 

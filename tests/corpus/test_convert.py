@@ -242,6 +242,16 @@ def test_report_file_tells_why_a_conversion_failed(write, tmp_path):
     assert kinds == ["sentence-dropped", "entity-dropped"]
 
 
+def test_rejected_texts_are_listed_but_no_fault(write, tmp_path):
+    record = (
+        '{"text": "沪", "spans": [{"start": 0, "end": 1, "label": "X"}], "answer": "%s"}'
+    )
+    path = write("\n".join(record % answer for answer in ("accept", "reject")), "in.jsonl")
+    report = convert([path], tmp_path / "x.spacy", ZH, on_error="raise")
+    assert report.kinds == {"sentence-dropped": 1, "entity-dropped": 1}
+    assert_all_accounted_for(report)
+
+
 def test_half_of_a_surrogate_pair_is_dropped_and_listed(write, tmp_path):
     path = write('{"text": "a\\ud800", "labels": [[0, 1, "X"]]}\n' + NESTED, "in.jsonl")
     listed = tmp_path / "report.jsonl"

@@ -50,7 +50,8 @@ def test_no_file_appears_after_an_error(tmp_path, error):
             outputs.write(DocBin(docs=docs(1)), old)
             raise error
 
-    pytest.raises(error, interrupted)
+    with pytest.raises(error):
+        interrupted()
     assert list(tmp_path.iterdir()) == [old]
     assert old.read_bytes() == b"old"
 

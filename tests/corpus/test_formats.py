@@ -1,0 +1,128 @@
+import pytest
+
+from spacy_bilstm_crf.corpus.formats import FORMATS, find_sources, open_reader
+from spacy_bilstm_crf.corpus.readers.inline import InlineReader
+from spacy_bilstm_crf.corpus.sentence import CorpusError, Options
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_files(*names, content="中 O\n"):
+        for name in names:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, "utf8")
+        return path
+
+    return write_files
+
+
+def names(paths):
+    return [path.name for path in paths]
+
+
+@pytest.mark.parametrize(
+    ("sample", "name"),
+    [
+        ("brat", "brat"),
+        ("brat/letter.ann", "brat"),
+        ("brat/letter.txt", "brat"),
+        ("parallel/sentences.txt", "parallel"),
+        ("inline.txt", "inline"),
+        ("cluener.json", "cluener"),
+        ("doccano1.jsonl", "doccano"),
+        ("label_studio.json", "label-studio"),
+        ("prodigy.jsonl", "prodigy"),
+        ("spacy_offsets.jsonl", "spacy"),
+        ("tagged.jsonl", "jsonl"),
+        ("tagged_dicts.txt", "jsonl"),
+        ("chinese.bmes", "columns"),
+        ("english.conll", "columns"),
+    ],
+)
+def test_formats_of_the_samples_are_detected(samples, sample, name):
+    path = samples / sample
+    detected = next(name for name, format_ in FORMATS.items() if format_.matches(path))
+    assert detected == name
+    assert open_reader(path, Options()).evidence == (
+        open_reader(path, Options(), name).evidence
+    )
+
+
+def test_given_format_is_taken_without_looking(write):
+    path = write("in.txt", content="今天/o 王明/nr\n")
+    assert isinstance(open_reader(path, Options()), InlineReader)
+    with pytest.raises(CorpusError, match=r"in.txt:1: "):
+        open_reader(path, Options(), "columns")
+
+
+def test_options_reach_the_reader(samples):
+    reader = open_reader(samples / "chinese.bmes", Options("bmewo"))
+    assert "bmewo, as given" in reader.evidence
+
+
+def test_files_are_taken_as_they_are_given(write, tmp_path):
+    inputs = [write("b.bio"), str(write("a.md"))]
+    assert find_sources(inputs) == [tmp_path / "b.bio", tmp_path / "a.md"]
+
+
+def test_folder_means_its_corpus_files_in_order(write, tmp_path):
+    write("b.bio", "a.bmes", "c.md", ".d.bio", "sub/e.bio")
+    assert names(find_sources([tmp_path])) == ["a.bmes", "b.bio"]
+
+
+def test_folder_with_ann_files_is_one_corpus(write, tmp_path):
+    write("a.txt", "a.ann", "b.bio")
+    assert find_sources([tmp_path]) == [tmp_path]
+    assert find_sources([tmp_path], "brat") == [tmp_path]
+    assert names(find_sources([tmp_path], "columns")) == ["a.txt", "b.bio"]
+
+
+def test_text_is_not_read_twice_if_its_ann_file_is_given(write, tmp_path):
+    write("a.txt", "a.ann", "b.txt")
+    assert names(find_sources(sorted(tmp_path.iterdir()))) == ["a.ann", "b.txt"]
+    assert names(find_sources([tmp_path / "a.txt"])) == ["a.txt"]
+
+
+@pytest.mark.parametrize("format_", ["auto", "parallel"])
+def test_tag_file_is_left_out_if_its_sentences_are_there(write, tmp_path, format_):
+    write("train.words.txt", "train.tags.txt", "seq.in", "seq.out")
+    expected = ["seq.in", "train.words.txt"]
+    assert names(find_sources([tmp_path], format_)) == expected
+    assert names(find_sources(sorted(tmp_path.iterdir()), format_)) == expected
+
+
+def test_tag_file_alone_is_a_clear_error(write):
+    tags = write("words.txt", "tags.txt")
+    assert find_sources([tags]) == [tags]
+    with pytest.raises(CorpusError, match=r"tags.txt: a file of tags: give the sentences"):
+        open_reader(tags, Options())
+
+
+def test_given_format_columns_reads_tag_files_as_any_other(write, tmp_path):
+    write("words.txt", "tags.txt")
+    assert names(find_sources([tmp_path], "columns")) == ["tags.txt", "words.txt"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "format_", "message"),
+    [
+        (["no.bio"], "auto", "no.bio does not exist"),
+        (["empty"], "auto", r"empty has no corpus file \(.*\.bio"),
+        (["empty"], "brat", r"empty has no corpus file \(\.ann\)"),
+        (["empty"], "parallel", r"empty has no corpus file \(parallel\)"),
+        ([], "auto", "No input"),
+        (["a.bio", "empty/../a.bio"], "auto", "given twice"),
+        (["a.bio", ""], "auto", "given twice"),
+        (["a.bio"], "xml", "Unknown format 'xml'. Use: auto, brat, "),
+    ],
+)
+def test_impossible_inputs_are_clear_errors(write, tmp_path, inputs, format_, message):
+    write("a.bio")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CorpusError, match=message):
+        find_sources([tmp_path / name for name in inputs], format_)
+
+
+def test_columns_take_what_no_other_format_does():
+    assert list(FORMATS)[-1] == "columns"
