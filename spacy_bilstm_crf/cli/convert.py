@@ -153,7 +153,7 @@ def show_report(result: Report) -> None:
         f"{result.sentences_written:,} with {result.tokens_written:,} tokens written"
     )
     for output, n_docs in result.outputs.items():
-        msg.good(f"{output}: {n_docs:,} Docs")
+        msg.good(f"{output}: {n_docs:,} {'Doc' if n_docs == 1 else 'Docs'}")
     if result.kinds:
         kinds = ", ".join(f"{kind} {n:,}" for kind, n in result.kinds.most_common())
         msg.warn(f"Repairs and drops: {kinds}")

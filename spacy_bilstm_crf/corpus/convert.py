@@ -2,11 +2,9 @@
 sentence, and that accounts for all of it.
 """
 
-import json
-import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Union
+from typing import Iterable, Iterator, List, Optional, Sequence, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -15,7 +13,7 @@ from tqdm import tqdm
 from .docs import join_by, make_doc
 from .formats import find_sources, open_reader
 from .outputs import Outputs, Shards, plan_outputs
-from .report import Report
+from .report import Report, record_file
 from .sentence import UNREPAIRABLE, CorpusError, Options, Reader, Record, Sentence
 from .split import Splitter
 
@@ -68,7 +66,7 @@ def convert(
     with ExitStack() as stack:
         # None: hidden unless on a terminal.
         hide = None if progress else True
-        listed = stack.enter_context(_record_file(report_path)) if report_path else None
+        listed = stack.enter_context(record_file(report_path)) if report_path else None
         report = Report(on_record=listed)
         outputs = stack.enter_context(Outputs())
         for target, sources in plan.items():
@@ -197,22 +195,3 @@ def _check_sizes(shards: Optional[int], max_docs: Optional[int]) -> None:
     for name, number in (("shards", shards), ("max_docs", max_docs)):
         if number is not None and number < 1:
             raise CorpusError(f"{name} is {number}: ask for at least 1")
-
-
-@contextmanager
-def _record_file(path: Path) -> Iterator[Callable[[Record], None]]:
-    """Write records to a JSONL file as they come, under another name at first.
-    It is kept if the conversion fails: it may say why.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    # A lone surrogate, which JSON can hold and UTF-8 cannot, is written as JSON's
-    # own escape.
-    with temporary.open("w", encoding="utf8", errors="backslashreplace") as file_:
-        try:
-            yield lambda record: print(
-                json.dumps(vars(record), ensure_ascii=False), file=file_
-            )
-        finally:
-            file_.flush()
-            os.replace(temporary, path)

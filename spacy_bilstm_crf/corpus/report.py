@@ -1,8 +1,12 @@
 """What went into a conversion, what came out, and every difference."""
 
+import json
+import os
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Callable, Dict, Iterable, List, Optional
+from pathlib import Path
+from typing import Callable, Dict, Iterable, Iterator, List, Optional
 
 from .sentence import Record
 
@@ -56,3 +60,25 @@ class Report:
                 self.records.append(record)
             if self.on_record is not None:
                 self.on_record(record)
+
+
+@contextmanager
+def record_file(path: Path) -> Iterator[Callable[[Record], None]]:
+    """Write records to a JSONL file as they come, under another name at first.
+    It is kept if the conversion fails: it may say why.
+
+    path (Path): The file. Its folder is created if need be.
+    YIELDS (Callable[[Record], None]): Writes one record.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # A lone surrogate, which JSON can hold and UTF-8 cannot, is written as JSON's
+    # own escape.
+    with temporary.open("w", encoding="utf8", errors="backslashreplace") as file_:
+        try:
+            yield lambda record: print(
+                json.dumps(vars(record), ensure_ascii=False), file=file_
+            )
+        finally:
+            file_.flush()
+            os.replace(temporary, path)

@@ -22,6 +22,9 @@ Kind = Literal[
     "span-trimmed",  # whitespace at the edges of a span was cut off
     "span-expanded",  # a span that cut a token was widened to the whole of it
     "split-too-long",  # a piece longer than asked, as an entity fills it
+    "text-changed",  # export: the text of a Doc cannot be written as it is
+    "label-changed",  # export: a label cannot be written as it is
+    "not-annotated",  # export: tokens without annotation are written as no entity
     "entity-dropped",  # an entity that is not in the output
     "sentence-dropped",  # a sentence that is not in the output
 ]

@@ -200,7 +200,9 @@ def _locate(entity: Entity, text: str) -> Union[List[Tuple[int, int]], str]:
     last = max(end for _, end in fragments)
     if last > len(text):
         return f"it ends at {last}, after the end of the text at {len(text)}"
-    if any(text[start:end] in ("", BOM) for start, end in fragments):
+    # A byte order mark at the beginning is counted, but is no text.
+    first = len(BOM) if text.startswith(BOM) else 0
+    if any(end <= max(start, first) for start, end in fragments):
         return "it is empty, or ends before it begins"
     for (_, left), (right, _) in pairwise(fragments):
         if left > right:
