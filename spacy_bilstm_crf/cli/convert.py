@@ -9,15 +9,11 @@ from spacy.cli._util import Arg, Opt
 from spacy.language import Language
 from spacy.util import load_config, load_model_from_config
 from wasabi import msg
-from wasabi.printer import Printer
-from wasabi.tables import table
-from wasabi.util import locale_escape
 
 from ..corpus.convert import convert
-from ..corpus.report import Report
 from ..corpus.sentence import CorpusError, Options
+from .show import show_report
 
-MAX_SHOWN = 10
 INPUTS = "Corpora: files, or folders of them."
 OUTPUT = (
     "OUTPUT.spacy: one file for all inputs. Anything else is a folder that gets one "
@@ -131,38 +127,3 @@ def make_nlp(lang: Optional[str], pipeline: Optional[str] = None) -> Language:
         given = f"--lang {lang}" if pipeline is None else f"--pipeline {pipeline}"
         why = " ".join(str(error).split())
         raise CorpusError(f"No pipeline for {given}: {why}") from error
-
-
-def show_report(result: Report) -> None:
-    """Print how the files were understood, what was written and what was not.
-
-    result (Report): The report.
-    """
-    for source, evidence in result.evidence.items():
-        msg.info(source, evidence)
-    read, written = result.entities_read, result.entities_written
-    dropped = result.entities_dropped
-    rows = [(label, n, written[label], dropped[label]) for label, n in read.most_common()]
-    total = ("all", read.total(), written.total(), dropped.total())
-    header = ("entities", "read", "written", "dropped")
-    _show(
-        table(rows, header=header, footer=total, divider=True, aligns=["l", "r", "r", "r"])
-    )
-    _show(
-        f"{result.sentences_read:,} sentences with {result.tokens_read:,} tokens read, "
-        f"{result.sentences_written:,} with {result.tokens_written:,} tokens written"
-    )
-    for output, n_docs in result.outputs.items():
-        msg.good(f"{output}: {n_docs:,} {'Doc' if n_docs == 1 else 'Docs'}")
-    if result.kinds:
-        kinds = ", ".join(f"{kind} {n:,}" for kind, n in result.kinds.most_common())
-        msg.warn(f"Repairs and drops: {kinds}")
-    for record in result.records[:MAX_SHOWN]:
-        _show(str(record))
-    if result.kinds.total() > MAX_SHOWN:
-        _show("... (--report FILE.jsonl lists all of them)")
-
-
-def _show(text: str) -> None:
-    """Print without wasabi's wrapping, which would break up lines and tables."""
-    Printer(pretty=False).text(locale_escape(text))

@@ -15,7 +15,7 @@ from wasabi.printer import Printer
 
 from ..corpus.convert import convert
 from ..corpus.sentence import CorpusError
-from .convert import show_report
+from .show import show_report
 
 # File names that spaCy's command has no converter for. Its own stay.
 SUFFIXES = ("bmes", "bio", "bioes", "bilou", "bmewo", "iob1", "iob2")

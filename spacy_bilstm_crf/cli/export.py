@@ -8,7 +8,7 @@ from wasabi import msg
 
 from ..corpus.export import export
 from ..corpus.sentence import CorpusError
-from .convert import show_report
+from .show import show_report
 
 INPUTS = "Files of Docs (.spacy), gold or predicted, e.g. by `spacy apply`."
 OUTPUT = "The file to write; for brat an empty or a new folder."

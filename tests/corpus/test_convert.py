@@ -316,3 +316,37 @@ def test_resume_keeps_all_entities(corpora, tmp_path, name, entities, repairs):
         (line, "illegal-tag") for line in repairs
     ]
     assert list(report.outputs) == [str(tmp_path / f"{name}.spacy")]
+
+
+@pytest.mark.parametrize(
+    ("path", "entities", "kinds"),
+    [
+        ("chinese_ner/example.train.recovered", 5712, {}),
+        ("chinese_ner/example.dev", 3819, {}),
+        ("chinese_ner/example.test", 7707, {}),
+        ("chinese_ner/chinese_ner_train_substitute.bio", 34257, {}),
+        ("zxuu/train_data3.txt", 4320, {"span-trimmed": 1}),
+        ("zxuu/train_data.txt", 5108, {"span-trimmed": 1, "illegal-tag": 3}),
+        ("zxuu/resume.sample.json", 13, {}),
+    ],
+)
+def test_other_corpora_keep_all_entities(corpora, tmp_path, path, entities, kinds):
+    report = convert([corpora / path], tmp_path / "x.spacy", ZH)
+    assert report.entities_read.total() == entities
+    assert report.entities_written == report.entities_read
+    assert report.kinds == kinds
+
+
+def test_ruijin_loses_nothing_but_overlaps(corpora, tmp_path):
+    report = convert(
+        [corpora / "ruijin"], tmp_path / "x.spacy", ZH, split="newline", max_tokens=256
+    )
+    assert report.sentences_read == 363
+    assert report.entities_read.total() == 140_028
+    assert report.entities_written.total() == 139_598
+    assert report.kinds == {"entity-dropped": 430, "text-mismatch": 9}
+    whys = {r.why.split(",")[0] for r in report.records if r.kind == "entity-dropped"}
+    assert all("overlaps a longer one" in why or "labelled" in why for why in whys)
+    docs = load(tmp_path / "x.spacy")
+    assert max(map(len, docs)) <= 256
+    assert sum(len(doc.ents) for doc in docs) == 139_598
