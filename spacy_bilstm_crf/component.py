@@ -1,18 +1,21 @@
 """The spaCy component: examples -> targets, predictions -> doc.ents."""
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, cast
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union, cast
 
 import numpy
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
-from thinc.types import Floats1d, Ints1d
+from thinc.types import Floats1d, Floats2d, Ints1d
 
-from .tags import count_tags, find_spans
+from .query import Query
+from .tags import FlatSpans, count_tags, find_spans, span_confidence
 from .targets import allowed_tags, gold_tags
+
+Predictions = Union[List[Ints1d], List[Floats2d]]
 
 bilstm_crf_default_config = """
 [model]
@@ -45,6 +48,8 @@ DEFAULT_BILSTM_CRF_MODEL = Config().from_str(bilstm_crf_default_config)["model"]
     assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": DEFAULT_BILSTM_CRF_MODEL,
+        "spans_key": None,
+        "threshold": 0.0,
         "scorer": {"@scorers": "spacy.ner_scorer.v1"},
     },
     default_score_weights={
@@ -55,21 +60,32 @@ DEFAULT_BILSTM_CRF_MODEL = Config().from_str(bilstm_crf_default_config)["model"]
     },
 )
 def make_bilstm_crf(
-    nlp: Language, name: str, model: Model[Any, Any], scorer: Optional[Callable[..., Any]]
+    nlp: Language,
+    name: str,
+    model: Model[Any, Any],
+    spans_key: Optional[str],
+    threshold: float,
+    scorer: Optional[Callable[..., Any]],
 ) -> "BiLSTMCRF":
     """Construct a BiLSTM-CRF entity recognizer.
 
     model (Model): A model built by `spacy-bilstm-crf.BiLSTMCRF.v1`.
+    spans_key (Optional[str]): Where in `doc.spans` to put the entities with their
+        confidence, in `doc.spans[spans_key].attrs["scores"]`.
+    threshold (float): Drop entities of less confidence, between 0 and 1.
     scorer (Optional[Callable]): The scoring method.
     """
-    return BiLSTMCRF(nlp.vocab, model, name, scorer=scorer)
+    return BiLSTMCRF(
+        nlp.vocab, model, name, spans_key=spans_key, threshold=threshold, scorer=scorer
+    )
 
 
 class BiLSTMCRF(TrainablePipe):
     """Recognize named entities with a BiLSTM-CRF and set them as `doc.ents`.
 
     Each Doc's entities are those of its best legal path of tags. They replace what earlier
-    components have set.
+    components have set. The confidence of an entity is its exact probability: that of all
+    paths that have this entity, with this label, in this place.
     """
 
     def __init__(
@@ -78,6 +94,8 @@ class BiLSTMCRF(TrainablePipe):
         model: Model[Any, Any],
         name: str = "bilstm_crf",
         *,
+        spans_key: Optional[str] = None,
+        threshold: float = 0.0,
         scorer: Optional[Callable[..., Any]] = None,
     ) -> None:
         """Initialize the component.
@@ -85,13 +103,20 @@ class BiLSTMCRF(TrainablePipe):
         vocab (Vocab): The shared vocabulary.
         model (Model): A model built by `spacy-bilstm-crf.BiLSTMCRF.v1`.
         name (str): The component instance name, used to add entries to the losses.
+        spans_key (Optional[str]): Where in `doc.spans` to put the entities with their
+            confidence.
+        threshold (float): Drop entities of less confidence, between 0 and 1.
         scorer (Optional[Callable]): The scoring method.
         """
+        if not 0.0 <= threshold <= 1.0:
+            raise ValueError(f"threshold of '{name}' is {threshold}: set it from 0 to 1")
         self.vocab = vocab
         self.model = model
         self.name = name
+        self.spans_key = spans_key
+        self.threshold = threshold
         self.scorer = scorer
-        self.cfg: Dict[str, Any] = {"labels": []}
+        self.cfg: Dict[str, Any] = {"labels": [], "temperature": 1.0}
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -159,26 +184,37 @@ class BiLSTMCRF(TrainablePipe):
         self.model.set_dim("nO", num_tags)
         self.model.initialize(X=docs)
 
-    def predict(self, docs: Iterable[Doc]) -> List[Ints1d]:
+    def predict(self, docs: Iterable[Doc]) -> Predictions:
         """Find the best legal path of tags of each Doc, without modifying it.
 
         docs (Iterable[Doc]): The Docs.
-        RETURNS (List[Ints1d]): BILUO tag ids, one int64 array of shape (tokens,) per Doc.
+        RETURNS (Predictions): BILUO tag ids, one int64 array of shape (tokens,) per Doc.
+            Where confidence is asked for, float32 arrays of shape (tokens, 3): the ids and
+            how sure they are, see `model.log_partition.path_probabilities`.
         """
         self._require_initialized()
-        tags: List[Ints1d] = self.model.predict(list(docs))
-        return tags
+        query = Query(list(docs))
+        if self.spans_key is not None or self.threshold > 0.0:
+            query = query._replace(temperature=self.cfg["temperature"])
+        predictions: Predictions = self.model.predict(query)
+        return predictions
 
-    def set_annotations(self, docs: Iterable[Doc], scores: List[Ints1d]) -> None:
-        """Set the entities of the Docs.
+    def set_annotations(self, docs: Iterable[Doc], scores: Predictions) -> None:
+        """Set the entities of the Docs, and their confidence if it is asked for.
 
         docs (Iterable[Doc]): The Docs.
-        scores (List[Ints1d]): Their tag ids, as given by `predict`.
+        scores (Predictions): What `predict` gave for them.
         """
         if not scores:
             return
-        tags: Any = numpy.concatenate(cast(Any, scores))
-        spans = find_spans(tags)
+        predictions: Any = numpy.concatenate(cast(Any, scores))
+        sure = predictions.ndim == 2
+        spans = find_spans(predictions[:, 0].astype("int64") if sure else predictions)
+        if sure:
+            confidence = span_confidence(spans, predictions[:, 1], predictions[:, 2])
+            keep = confidence >= self.threshold
+            confidence = confidence[keep]
+            spans = FlatSpans(*(column[keep] for column in spans))
         offsets = numpy.cumsum([0, *map(len, scores)])
         # Where each Doc's entities begin and end among all that were found.
         bounds = numpy.searchsorted(spans.starts, offsets).tolist()
@@ -187,11 +223,12 @@ class BiLSTMCRF(TrainablePipe):
             starts = (spans.starts[here] - offsets[i]).tolist()
             ends = (spans.ends[here] - offsets[i]).tolist()
             names = [self.labels[label] for label in spans.labels[here].tolist()]
+            ents = [Span(doc, *entity) for entity in zip(starts, ends, names, strict=True)]
             # Also when nothing was found: else the Doc counts as not annotated.
-            doc.set_ents(
-                [Span(doc, *entity) for entity in zip(starts, ends, names, strict=True)],
-                default="outside",
-            )
+            doc.set_ents(ents, default="outside")
+            if self.spans_key is not None:
+                attrs = {"scores": confidence[here]}
+                doc.spans[self.spans_key] = SpanGroup(doc, attrs=attrs, spans=ents)
 
     def update(
         self,

@@ -97,3 +97,24 @@ def find_spans(tags: NDArray[numpy.int64]) -> FlatSpans:
     first = (prefix == BEGIN) | (prefix == UNIT)
     last = (prefix == LAST) | (prefix == UNIT)
     return FlatSpans(positions[first], positions[last] + 1, label[first])
+
+
+def span_confidence(
+    spans: FlatSpans,
+    first: NDArray[numpy.float32],
+    following: NDArray[numpy.float32],
+) -> NDArray[numpy.float32]:
+    """Multiply up how sure a model is of the tags of each entity.
+
+    spans (FlatSpans): The entities.
+    first (float array, shape (N,)): Probability of each token's tag.
+    following (float array, shape (N,)): The same, given the tag before.
+    RETURNS (float array): Probability of each entity.
+    """
+    # The probability of a range of tags is that of the first one, times those of the
+    # others. The 1 is for an entity that ends with the last token.
+    factors = numpy.append(following, numpy.float32(1.0))
+    factors[spans.starts] = first[spans.starts]
+    bounds = numpy.stack((spans.starts, spans.ends), axis=1).ravel()
+    confidence: NDArray[numpy.float32] = numpy.multiply.reduceat(factors, bounds)[::2]
+    return confidence

@@ -10,18 +10,19 @@ from thinc.api import Model, get_array_module
 from thinc.types import ArgsKwargs, Floats1d, Floats2d, Ints1d
 from thinc.util import partial, torch2xp, xp2torch
 
+from ..query import Allowed, Query
 from .embed import GATHER_VOCABULARY, SAMPLE_SIZE
 from .network import DECODERS
 from .shim import BiLSTMCRFShim
 
-Allowed = List[NDArray[numpy.bool_]]
 # Arrays of numpy or cupy. thinc's types do not know indexing by arrays.
 Array = Any
 
 PRECISIONS = ("float32", "bfloat16")
 
-InT = Union[List[Doc], Tuple[List[Doc], Allowed]]
-OutT = Union[List[Ints1d], Floats1d]
+
+InT = Union[List[Doc], Tuple[List[Doc], Allowed], Query]
+OutT = Union[List[Ints1d], List[Floats2d], Floats1d]
 
 # Padded tokens in one run of the network: small batches leave the processor idle, large
 # ones outgrow its cache.
@@ -48,9 +49,9 @@ def build_bilstm_crf(
 ) -> Model[InT, OutT]:
     """Build a BiLSTM-CRF tagger over token vectors (Lample et al. 2016).
 
-    The model takes Docs, or Docs with the tags that are allowed at each of their tokens
-    (one bool array of shape (tokens, K) per Doc; all tags, if they are not given). In
-    prediction it gives each Doc's best legal tag ids, in training each Doc's loss.
+    The model takes Docs, or a `Query`: Docs with the tags that are allowed at each of their
+    tokens. In prediction it gives each Doc's best legal tag ids, and how sure they are if
+    the query asks for it; in training each Doc's loss.
 
     tok2vec (Model[List[Doc], List[Floats2d]]): Subnetwork that gives one vector per token:
         an embedding, or a listener to a `tok2vec` or `transformer` component.
@@ -137,14 +138,20 @@ def forward(
 
     dropout (float): Dropout rate in training, to which the model's `dropout_rate` adds.
     locked (bool): Whether it drops the same units at every token.
-    X (InT): Docs, or Docs and the tags allowed at their tokens.
+    X (InT): Docs, or a `Query`.
     is_train (bool): Whether to give losses and a callback rather than tags.
-    RETURNS (Tuple[OutT, Callable]): Tag ids per Doc, int64; or a loss per Doc, shape
-        (Docs,), and the callback that takes its gradient.
+    RETURNS (Tuple[OutT, Callable]): Tag ids per Doc, int64, or, for a query with a
+        temperature, ids and probabilities, float32, shape (tokens, 3), see `BiLSTMCRF`; or
+        a loss per Doc, shape (Docs,), and the callback that takes its gradient.
     """
-    docs, allowed = X if isinstance(X, tuple) else (X, None)
+    docs, allowed, temperature = Query(*X) if isinstance(X, tuple) else Query(X)
     lengths = numpy.array([len(doc) for doc in docs], dtype="int64")
-    tags = numpy.zeros(int(lengths.sum()), dtype="int64")
+    num_tokens = int(lengths.sum())
+    tags: Array = (
+        numpy.zeros(num_tokens, dtype="int64")
+        if temperature is None
+        else numpy.zeros((num_tokens, 3), dtype="float32")
+    )
     losses: Array = model.ops.alloc1f(len(docs))
     if not lengths.any():
         # Some embeddings cannot take a batch without tokens.
@@ -154,7 +161,7 @@ def forward(
     vectors, backprop_tok2vec = model.layers[0](docs, is_train)
     flat_vectors: Array = xp.concatenate(vectors)
     flat_allowed = numpy.concatenate(allowed) if allowed else None
-    kwargs: Dict[str, Any] = {}
+    kwargs: Dict[str, Any] = {"temperature": temperature}
     if is_train:
         keep = (1.0 - dropout) * (1.0 - model.attrs["dropout_rate"])
         kwargs = {"loss": True, "dropout": 1.0 - keep, "locked": locked}

@@ -7,7 +7,7 @@ import torchcrf
 from torch import Tensor
 from torch.types import Number
 
-from .log_partition import log_partition
+from .log_partition import log_partition, path_probabilities
 from .viterbi import viterbi
 
 Legal = Tuple[Tensor, Tensor, Tensor]
@@ -160,6 +160,23 @@ class LinearChainCRF(torchcrf.CRF):
         if allowed is not None:
             emissions = emissions.masked_fill(~allowed, -torch.inf)
         return viterbi(emissions, *self._scores(), mask)
+
+    def path_probabilities(
+        self, emissions: Tensor, mask: Tensor, path: Tensor, temperature: float = 1.0
+    ) -> Tensor:
+        """How sure the CRF is of a path, step by step; see `log_partition`.
+
+        emissions (Tensor): Shape (T, B, K).
+        mask (Tensor): True at tokens, a prefix of each sequence and nowhere empty, bool,
+            shape (T, B).
+        path (Tensor): Tag ids, int64, shape (T, B).
+        temperature (float): All scores are divided by it. Above 1 the CRF is less sure.
+        RETURNS (Tensor): float32, shape (T, B, 2).
+        """
+        emissions, start, transitions, end = (
+            score / temperature for score in (emissions.float(), *self._scores())
+        )
+        return path_probabilities(emissions, start, transitions, end, mask, path)
 
     def _scores(self) -> Tuple[Tensor, Tensor, Tensor]:
         """RETURNS (Tuple): Start, transition and end scores, -inf where illegal."""

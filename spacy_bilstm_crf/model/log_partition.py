@@ -31,12 +31,15 @@ class Expectations(NamedTuple):
     tags (Tensor): Probability of each tag at each step, 0 at padding, shape (T, B, K).
     transitions (Tensor): Expected count of each transition, shape (B, K, K).
     end (Tensor): Probability of each tag at the last step, shape (B, K).
+    pairs (Tensor): Probability of a path's tags at each step and the one before, shape
+        (T - 1, B), arbitrary at padding. Empty if no path was given.
     """
 
     log_z: Tensor
     tags: Tensor
     transitions: Tensor
     end: Tensor
+    pairs: Tensor
 
 
 def log_partition(
@@ -57,12 +60,39 @@ def log_partition(
     return log_z
 
 
+@torch.no_grad()
+def path_probabilities(
+    emissions: Tensor,
+    start: Tensor,
+    transitions: Tensor,
+    end: Tensor,
+    mask: Tensor,
+    path: Tensor,
+) -> Tensor:
+    """How sure the distribution is of a path, step by step. The tags are a Markov chain, so
+    the probability of the path's tags from step i to step j is the first value at i times
+    the second values at i + 1 ... j.
+
+    emissions, start, transitions, end, mask (Tensor): As for `log_partition`.
+    path (Tensor): Tag ids, int64, shape (T, B).
+    RETURNS (Tensor): Shape (T, B, 2): probability of the path's tag, and of this tag given
+        the path's tag at the step before (at the first step, once more of the tag).
+        Arbitrary at padding.
+    """
+    args = (emissions, start, transitions, end, mask)
+    found = _in_probability_space(*args, path) or _in_log_space(*args, path)
+    here = _at(found.tags, path)
+    # Where the step before is impossible, so is the path.
+    given = found.pairs / here[:-1].clamp_min(TINY)
+    return torch.stack((here, torch.cat((here[:1], given.clamp_max_(1.0)))), dim=-1)
+
+
 class _LogPartition(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *args: Tensor) -> Tensor:
         expectations = _in_probability_space(*args) or _in_log_space(*args)
         if any(ctx.needs_input_grad):
-            ctx.save_for_backward(*expectations[1:])
+            ctx.save_for_backward(*expectations[1:4])
         return expectations.log_z
 
     @staticmethod
@@ -80,7 +110,12 @@ class _LogPartition(torch.autograd.Function):
 
 
 def _in_probability_space(
-    emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor, mask: Tensor
+    emissions: Tensor,
+    start: Tensor,
+    transitions: Tensor,
+    end: Tensor,
+    mask: Tensor,
+    path: Optional[Tensor] = None,
 ) -> Optional[Expectations]:
     """Run both recursions as matrix products over probabilities that are normalised at each
     step. The backward recursion runs over reversed sequences, so that one batched product
@@ -133,12 +168,22 @@ def _in_probability_space(
     # One over the mass of all pairs of tags at a step and the one before it.
     weights = (mask / (joint * norm_ahead))[1:]
     counts = (ahead[:-1] * weights.unsqueeze(-1)).permute(1, 2, 0)
+    pairs = emissions.new_empty(0)
+    if path is not None:
+        pairs = _at(ahead[:-1], path[:-1]) * weights * _at(behind[1:], path[1:])
+        pairs *= step[path[:-1], path[1:]]
     return Expectations(
         log_z=log_z,
         tags=tags,
         transitions=torch.bmm(counts, behind[1:].transpose(0, 1)).mul_(step),
         end=tags[lengths - 1, columns],
+        pairs=pairs,
     )
+
+
+def _at(x: Tensor, path: Tensor) -> Tensor:
+    """The values of (T, B, K) at a path of (T, B)."""
+    return x.gather(2, path.unsqueeze(-1)).squeeze(-1)
 
 
 def _spread(scores: Tensor, best: Tensor) -> Tensor:
@@ -149,7 +194,12 @@ def _spread(scores: Tensor, best: Tensor) -> Tensor:
 
 
 def _in_log_space(
-    emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor, mask: Tensor
+    emissions: Tensor,
+    start: Tensor,
+    transitions: Tensor,
+    end: Tensor,
+    mask: Tensor,
+    path: Optional[Tensor] = None,
 ) -> Expectations:
     """The same by logsumexp: several times slower, right for scores of any size."""
     emissions, start, transitions, end = (
@@ -175,9 +225,14 @@ def _in_log_space(
         scores = ahead[t - 1].unsqueeze(2) + transitions
         scores += (emissions[t] + behind[t] - log_z.unsqueeze(-1)).unsqueeze(1)
         counts += torch.where((mask[t] & possible)[:, None, None], scores.exp(), 0.0)
+    pairs = emissions.new_empty(0)
+    if path is not None:
+        pairs = _at(ahead[:-1], path[:-1]) + transitions[path[:-1], path[1:]]
+        pairs = (pairs + _at(emissions[1:] + behind[1:], path[1:]) - log_z).exp()
     return Expectations(
         log_z=torch.where(possible, log_z, -torch.inf),
         tags=tags,
         transitions=counts,
         end=tags[lengths - 1, torch.arange(num_seqs, device=tags.device)],
+        pairs=pairs,
     )

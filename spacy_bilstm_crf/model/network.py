@@ -22,6 +22,10 @@ class Decoder(Protocol):
         self, emissions: Tensor, mask: Tensor, allowed: Optional[Tensor] = None
     ) -> Tensor: ...
 
+    def path_probabilities(
+        self, emissions: Tensor, mask: Tensor, path: Tensor, temperature: float = 1.0
+    ) -> Tensor: ...
+
 
 class BiLSTMCRF(nn.Module):
     """From padded token vectors to tags.
@@ -57,6 +61,7 @@ class BiLSTMCRF(nn.Module):
         loss: bool = False,
         dropout: float = 0.0,
         locked: bool = False,
+        temperature: Optional[float] = None,
     ) -> Tensor:
         """Score a batch against the allowed tags, or find its best tags.
 
@@ -67,15 +72,23 @@ class BiLSTMCRF(nn.Module):
         loss (bool): Whether to give the loss rather than the tags.
         dropout (float): Rate before, between and after the LSTM layers.
         locked (bool): Drop the same units at every step of a sequence.
+        temperature (Optional[float]): Tell how sure the tags are, with all scores divided
+            by this.
         RETURNS (Tensor): Loss of each sequence, float32, shape (B,); or tag ids, int64,
-            shape (T, B).
+            shape (T, B); or, if a temperature is given, float32, shape (T, B, 3): the tag
+            ids, and the decoder's `path_probabilities`.
         """
         emissions = self.emissions(vectors, lengths, dropout=dropout, locked=locked)
         steps = torch.arange(vectors.shape[0], device=lengths.device)
         mask = steps.unsqueeze(1) < lengths
         with torch.autocast(vectors.device.type, enabled=False):
             if not loss:
-                return self.decoder.best_tags(emissions, mask, allowed)
+                tags = self.decoder.best_tags(emissions, mask, allowed)
+                if temperature is None:
+                    return tags
+                sure = self.decoder.path_probabilities(emissions, mask, tags, temperature)
+                # Ids up to 2^24 are exact.
+                return torch.cat((tags.unsqueeze(-1).to(sure.dtype), sure), dim=-1)
             if allowed is None:
                 allowed = torch.ones_like(emissions, dtype=torch.bool)
             return self.decoder.nll(emissions, allowed, mask)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .crf import Legal
+from .log_partition import path_probabilities
 from .viterbi import viterbi
 
 
@@ -45,3 +46,10 @@ class Softmax(nn.Module):
         if allowed is not None:
             emissions = emissions.masked_fill(~allowed, -torch.inf)
         return viterbi(emissions, self.start, self.transitions, self.end, mask)
+
+    def path_probabilities(
+        self, emissions: Tensor, mask: Tensor, path: Tensor, temperature: float = 1.0
+    ) -> Tensor:
+        """See `LinearChainCRF.path_probabilities`: of a path among the legal ones."""
+        scores = (emissions.float() / temperature, self.start, self.transitions, self.end)
+        return path_probabilities(*scores, mask, path)

@@ -69,7 +69,7 @@ def test_batches_hold_every_token_once_within_the_bounds(lengths, bound, sequenc
     ("length", "size"), [(30, 100), (150, 20), (1000, 16), (6000, 10), (100_000, 1)]
 )
 def test_long_docs_share_a_batch_of_bounded_size(length, size):
-    batches = plan_batches(numpy.full(1600, length), 3000, 1000)
+    batches = plan_batches(numpy.full(3 * size, length), 3000, 1000)
     assert {len(batch.docs) for batch in batches} == {size}
 
 
