@@ -11,6 +11,7 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats1d, Floats2d, Ints1d
 
+from .presets import allow_presets, find_presets
 from .query import Query
 from .tags import FlatSpans, count_tags, find_spans, span_confidence
 from .targets import allowed_tags, gold_tags
@@ -50,6 +51,7 @@ DEFAULT_BILSTM_CRF_MODEL = Config().from_str(bilstm_crf_default_config)["model"]
         "model": DEFAULT_BILSTM_CRF_MODEL,
         "spans_key": None,
         "threshold": 0.0,
+        "overwrite": False,
         "scorer": {"@scorers": "spacy.ner_scorer.v1"},
     },
     default_score_weights={
@@ -65,6 +67,7 @@ def make_bilstm_crf(
     model: Model[Any, Any],
     spans_key: Optional[str],
     threshold: float,
+    overwrite: bool,
     scorer: Optional[Callable[..., Any]],
 ) -> "BiLSTMCRF":
     """Construct a BiLSTM-CRF entity recognizer.
@@ -73,19 +76,27 @@ def make_bilstm_crf(
     spans_key (Optional[str]): Where in `doc.spans` to put the entities with their
         confidence, in `doc.spans[spans_key].attrs["scores"]`.
     threshold (float): Drop entities of less confidence, between 0 and 1.
+    overwrite (bool): Replace what earlier components have set, rather than keep their
+        entities and blocked tokens and find the best path that has them.
     scorer (Optional[Callable]): The scoring method.
     """
     return BiLSTMCRF(
-        nlp.vocab, model, name, spans_key=spans_key, threshold=threshold, scorer=scorer
+        nlp.vocab,
+        model,
+        name,
+        spans_key=spans_key,
+        threshold=threshold,
+        overwrite=overwrite,
+        scorer=scorer,
     )
 
 
 class BiLSTMCRF(TrainablePipe):
     """Recognize named entities with a BiLSTM-CRF and set them as `doc.ents`.
 
-    Each Doc's entities are those of its best legal path of tags. They replace what earlier
-    components have set. The confidence of an entity is its exact probability: that of all
-    paths that have this entity, with this label, in this place.
+    Each Doc's entities are those of its best legal path of tags, of the paths that have the
+    entities of earlier components. The confidence of an entity is its exact probability:
+    that of all paths that have this entity, with this label, in this place.
     """
 
     def __init__(
@@ -96,6 +107,7 @@ class BiLSTMCRF(TrainablePipe):
         *,
         spans_key: Optional[str] = None,
         threshold: float = 0.0,
+        overwrite: bool = False,
         scorer: Optional[Callable[..., Any]] = None,
     ) -> None:
         """Initialize the component.
@@ -106,6 +118,7 @@ class BiLSTMCRF(TrainablePipe):
         spans_key (Optional[str]): Where in `doc.spans` to put the entities with their
             confidence.
         threshold (float): Drop entities of less confidence, between 0 and 1.
+        overwrite (bool): Replace what earlier components have set.
         scorer (Optional[Callable]): The scoring method.
         """
         if not 0.0 <= threshold <= 1.0:
@@ -115,6 +128,7 @@ class BiLSTMCRF(TrainablePipe):
         self.name = name
         self.spans_key = spans_key
         self.threshold = threshold
+        self.overwrite = overwrite
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {"labels": [], "temperature": 1.0}
 
@@ -193,7 +207,8 @@ class BiLSTMCRF(TrainablePipe):
             how sure they are, see `model.log_partition.path_probabilities`.
         """
         self._require_initialized()
-        query = Query(list(docs))
+        docs = list(docs)
+        query = Query(docs, None if self.overwrite else allow_presets(docs, self.labels))
         if self.spans_key is not None or self.threshold > 0.0:
             query = query._replace(temperature=self.cfg["temperature"])
         predictions: Predictions = self.model.predict(query)
@@ -224,10 +239,16 @@ class BiLSTMCRF(TrainablePipe):
             ends = (spans.ends[here] - offsets[i]).tolist()
             names = [self.labels[label] for label in spans.labels[here].tolist()]
             ents = [Span(doc, *entity) for entity in zip(starts, ends, names, strict=True)]
+            scores_here: List[float] = confidence[here].tolist() if sure else []
+            presets = None if self.overwrite else find_presets(doc)
             # Also when nothing was found: else the Doc counts as not annotated.
-            doc.set_ents(ents, default="outside")
+            if presets is None:
+                doc.set_ents(ents, default="outside")
+            else:
+                ents, scores_here = presets.merge(ents, scores_here)
+                doc.set_ents(ents, blocked=presets.blocked, default="outside")
             if self.spans_key is not None:
-                attrs = {"scores": confidence[here]}
+                attrs = {"scores": numpy.asarray(scores_here, dtype="float32")}
                 doc.spans[self.spans_key] = SpanGroup(doc, attrs=attrs, spans=ents)
 
     def update(

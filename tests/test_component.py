@@ -156,12 +156,6 @@ def test_every_doc_counts_as_annotated(trained):
     assert ents_of(trained("")) == []
 
 
-def test_earlier_entities_are_replaced(trained):
-    doc = trained.make_doc("张伟在北京工作")
-    doc.ents = [Span(doc, 2, 6, "OLD")]
-    assert ents_of(trained.get_pipe("ner")(doc)) == TRAIN[0][1]
-
-
 @pytest.mark.parametrize(
     "texts",
     [[], [""], ["", ""], ["王"], ["", "王", ""]],

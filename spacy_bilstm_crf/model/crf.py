@@ -137,14 +137,11 @@ class LinearChainCRF(torchcrf.CRF):
         log_z, log_z_allowed = log_z[: len(known)], log_z[len(known) :]
         return log_z - known.masked_scatter(partial, log_z_allowed)
 
-    def best_tags(
-        self, emissions: Tensor, mask: Tensor, allowed: Optional[Tensor] = None
-    ) -> Tensor:
-        """Find the best legal path of each sequence among the allowed tags.
+    def best_tags(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Find the best legal path of each sequence.
 
-        emissions (Tensor): Shape (T, B, K).
+        emissions (Tensor): Shape (T, B, K). -inf forbids a tag.
         mask (Tensor): True at tokens, a prefix of each sequence, bool, shape (T, B).
-        allowed (Optional[Tensor]): bool, shape (T, B, K). Default: all tags.
         RETURNS (Tensor): Tag ids, 0 at padding, int64, shape (T, B).
 
         Raises ValueError if a sequence has no path.
@@ -153,13 +150,9 @@ class LinearChainCRF(torchcrf.CRF):
         if not full.all():
             tags = torch.zeros_like(mask, dtype=torch.int64)
             if full.any():
-                some = allowed if allowed is None else allowed[:, full]
-                tags[:, full] = self.best_tags(emissions[:, full], mask[:, full], some)
+                tags[:, full] = self.best_tags(emissions[:, full], mask[:, full])
             return tags
-        emissions = emissions.float()
-        if allowed is not None:
-            emissions = emissions.masked_fill(~allowed, -torch.inf)
-        return viterbi(emissions, *self._scores(), mask)
+        return viterbi(emissions.float(), *self._scores(), mask)
 
     def path_probabilities(
         self, emissions: Tensor, mask: Tensor, path: Tensor, temperature: float = 1.0

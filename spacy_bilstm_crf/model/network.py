@@ -18,9 +18,7 @@ class Decoder(Protocol):
 
     def nll(self, emissions: Tensor, allowed: Tensor, mask: Tensor) -> Tensor: ...
 
-    def best_tags(
-        self, emissions: Tensor, mask: Tensor, allowed: Optional[Tensor] = None
-    ) -> Tensor: ...
+    def best_tags(self, emissions: Tensor, mask: Tensor) -> Tensor: ...
 
     def path_probabilities(
         self, emissions: Tensor, mask: Tensor, path: Tensor, temperature: float = 1.0
@@ -83,7 +81,9 @@ class BiLSTMCRF(nn.Module):
         mask = steps.unsqueeze(1) < lengths
         with torch.autocast(vectors.device.type, enabled=False):
             if not loss:
-                tags = self.decoder.best_tags(emissions, mask, allowed)
+                if allowed is not None:
+                    emissions = emissions.masked_fill(~allowed, -torch.inf)
+                tags = self.decoder.best_tags(emissions, mask)
                 if temperature is None:
                     return tags
                 sure = self.decoder.path_probabilities(emissions, mask, tags, temperature)

@@ -1,7 +1,5 @@
 """torch: tags scored one by one, the CRF's counterpart in ablations."""
 
-from typing import Optional
-
 import torch
 from torch import Tensor, nn
 
@@ -37,15 +35,10 @@ class Softmax(nn.Module):
         losses = emissions.logsumexp(-1) - some.logsumexp(-1)
         return torch.where(mask, losses, 0.0).sum(0)
 
-    def best_tags(
-        self, emissions: Tensor, mask: Tensor, allowed: Optional[Tensor] = None
-    ) -> Tensor:
+    def best_tags(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """See `LinearChainCRF.best_tags`."""
         # Each token's log Z is the same for all paths.
-        emissions = emissions.float()
-        if allowed is not None:
-            emissions = emissions.masked_fill(~allowed, -torch.inf)
-        return viterbi(emissions, self.start, self.transitions, self.end, mask)
+        return viterbi(emissions.float(), self.start, self.transitions, self.end, mask)
 
     def path_probabilities(
         self, emissions: Tensor, mask: Tensor, path: Tensor, temperature: float = 1.0

@@ -206,7 +206,8 @@ def test_decode_keeps_to_the_allowed_tags():
     allowed = torch.ones(3, 1, 5, dtype=torch.bool)
     allowed[1, 0] = torch.tensor([False, False, True, False, False])
     mask = torch.ones(3, 1, dtype=torch.bool)
-    assert crf.best_tags(emissions, mask, allowed)[:, 0].tolist() == [1, 2, 3]
+    emissions = emissions.masked_fill(~allowed, -torch.inf)
+    assert crf.best_tags(emissions, mask)[:, 0].tolist() == [1, 2, 3]
 
 
 def test_no_legal_path_is_an_error_in_decoding_and_infinite_in_the_loss():
@@ -215,7 +216,7 @@ def test_no_legal_path_is_an_error_in_decoding_and_infinite_in_the_loss():
     allowed = torch.zeros(2, 1, 5, dtype=torch.bool)
     allowed[:, 0, 1] = True  # B, B
     with pytest.raises(ValueError, match="no legal path"):
-        crf.best_tags(emissions, mask, allowed)
+        crf.best_tags(emissions.masked_fill(~allowed, -torch.inf), mask)
     assert crf.nll(emissions, allowed, mask).tolist() == [torch.inf]
     allowed[1, 0, 4] = True  # B, then B or U: still none, and not by one gather
     assert crf.nll(emissions, allowed, mask).tolist() == [torch.inf]
