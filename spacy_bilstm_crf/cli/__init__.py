@@ -3,15 +3,17 @@
 import typer
 from spacy.cli._util import app
 
+from .calibrate import calibrate_cli
 from .convert import convert_cli
 from .converters import add_converters
 from .debug_data import debug_data_cli
 from .export import export_cli
 
 NAME = "bilstm-crf"
-HELP = "Commands for BiLSTM-CRF entity recognition: corpora in and out, checks of data."
+HELP = "Commands for BiLSTM-CRF entity recognition: corpora, data, confidence."
 
 group = typer.Typer(name=NAME, help=HELP, no_args_is_help=True, rich_markup_mode=None)
+group.command("calibrate")(calibrate_cli)
 group.command("convert")(convert_cli)
 overridable = {"allow_extra_args": True, "ignore_unknown_options": True}
 group.command("debug-data", context_settings=overridable)(debug_data_cli)

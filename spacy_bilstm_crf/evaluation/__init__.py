@@ -1,0 +1,1 @@
+"""How good a pipeline is, and how far its confidence can be trusted."""
