@@ -7,11 +7,10 @@ import spacy
 from spacy.cli._util import Arg, Opt, setup_gpu
 from spacy.language import Language
 from spacy.training import Corpus
-from wasabi import msg
 from wasabi.tables import table
 
 from ..evaluation.calibration import Reliability, fit_temperature, prepare
-from .show import show_text
+from .show import msg, show_text
 
 MODEL = "Trained pipeline: its folder or its name."
 DATA = "Development data that it was not trained on (.spacy)."

@@ -1,18 +1,14 @@
 """spacy bilstm-crf convert: corpora to DocBin files."""
 
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Optional
+from typing import Annotated, List, Optional
 
-import spacy
-from confection import Config
 from spacy.cli._util import Arg, Opt
-from spacy.language import Language
-from spacy.util import load_config, load_model_from_config
-from wasabi import msg
 
 from ..corpus.convert import convert
+from ..corpus.pipeline import make_nlp
 from ..corpus.sentence import CorpusError, Options
-from .show import show_report
+from .show import msg, show_report
 
 INPUTS = "Corpora: files, or folders of them."
 OUTPUT = (
@@ -48,6 +44,10 @@ ON_ERROR = (
     "What to do about faulty input: 'repair' it, 'skip' the sentences that need a "
     "repair, or 'raise' an error at the first fault."
 )
+MISSING = (
+    "Which tokens are not annotated, rather than annotated as no entity: 'none', those of "
+    "sentences that are 'empty' of entities, or all that are 'outside' of entities."
+)
 REPORT = "List every repair, adjustment and drop in this JSONL file."
 
 
@@ -71,6 +71,7 @@ def convert_cli(
     spans_key: Annotated[Optional[str], Opt("--spans-key", help=SPANS_KEY)] = None,
     shards: Annotated[Optional[int], Opt("--shards", help=SHARDS)] = None,
     max_docs: Annotated[Optional[int], Opt("--max-docs", help=MAX_DOCS)] = None,
+    missing: Annotated[str, Opt("--missing", help=MISSING)] = "none",
     on_error: Annotated[str, Opt("--on-error", "-e", help=ON_ERROR)] = "repair",
     report: Annotated[
         Optional[Path], Opt("--report", "-r", help=REPORT, dir_okay=False)
@@ -90,6 +91,7 @@ def convert_cli(
             format=format,
             options=Options(scheme, token_column, tag_column, comment, segmentation),
             on_error=on_error,
+            missing=missing,
             spans_key=spans_key,
             split=split,
             max_tokens=max_tokens,
@@ -102,28 +104,3 @@ def convert_cli(
         msg.fail(str(error), exits=1)
     else:
         show_report(result)
-
-
-def make_nlp(lang: Optional[str], pipeline: Optional[str] = None) -> Language:
-    """Make a pipeline without components. Its tokenizer is the one that training
-    uses.
-
-    lang (Optional[str]): Language code.
-    pipeline (Optional[str]): Path of a config, or path or name of a pipeline.
-    RETURNS (Language): The pipeline.
-    """
-    if lang is None and pipeline is None:
-        raise CorpusError("Which tokenizer? Name a language, such as --lang zh")
-    try:
-        if pipeline is None:
-            return spacy.blank(str(lang))
-        if not pipeline.endswith(".cfg"):
-            return spacy.load(pipeline)
-        section: Dict[str, Any] = load_config(pipeline, interpolate=True)["nlp"]
-        section.update({"pipeline": [], "disabled": []}, **({"lang": lang} if lang else {}))
-        return load_model_from_config(Config({"nlp": section}), auto_fill=True)
-    except (ImportError, OSError, KeyError, ValueError) as error:
-        # No such language, or its tokenizer needs another package, or no config.
-        given = f"--lang {lang}" if pipeline is None else f"--pipeline {pipeline}"
-        why = " ".join(str(error).split())
-        raise CorpusError(f"No pipeline for {given}: {why}") from error

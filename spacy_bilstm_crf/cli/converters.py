@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, cast
 
-import spacy
 from spacy.cli.convert import CONVERTERS
 from spacy.tokens import Doc, DocBin
 from wasabi.printer import Printer
 
 from ..corpus.convert import convert
+from ..corpus.pipeline import make_nlp
 from ..corpus.sentence import CorpusError
 from .show import show_report
 
@@ -38,20 +38,26 @@ def tagged_to_docs(
     **unused (Any): What spaCy passes to all converters.
     RETURNS (List[Doc]): The Docs.
     """
-    msg = Printer(no_print=no_print)
+    msg = Printer(no_print=no_print, line_max=1_000_000)
+    ignored = [
+        name for name in ("seg_sents", "merge_subtokens", "ner_map") if unused.get(name)
+    ]
+    if ignored:
+        msg.warn(f"Not used for these files: {', '.join(ignored)}")
     if lang is None:
         has_chinese = any("\u4e00" <= char <= "\u9fff" for char in input_data)
         lang = "zh" if has_chinese else "xx"
         msg.info(f"No --lang: tokens are cut as in '{lang}'")
-    nlp = spacy.blank(lang)
     # Readers go through a file twice.
     with tempfile.TemporaryDirectory() as folder:
         source, output = Path(folder, "input"), Path(folder, "output.spacy")
         source.write_text(input_data, encoding="utf8", newline="")
         try:
+            nlp = make_nlp(lang)
             report = convert([source], output, nlp, format="columns")
         except CorpusError as error:
-            msg.fail(str(error).replace(f"{source}:", "line "), exits=1)
+            why = str(error).replace(f"{source}:", "line ")
+            msg.fail(why.replace(f" to write to {output}", ""), exits=1)
         docs = list(DocBin().from_disk(output).get_docs(nlp.vocab))
     if not no_print:
         # spaCy tells its converters the text of a file, but not its name.

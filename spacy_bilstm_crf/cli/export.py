@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated, List, Optional
 
 from spacy.cli._util import Arg, Opt
-from wasabi import msg
 
 from ..corpus.export import export
 from ..corpus.sentence import CorpusError
-from .show import show_report
+from .show import msg, show_report
 
 INPUTS = "Files of Docs (.spacy), gold or predicted, e.g. by `spacy apply`."
 OUTPUT = "The file to write; for brat an empty or a new folder."

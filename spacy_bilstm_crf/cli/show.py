@@ -1,6 +1,5 @@
 """What several commands show on the screen."""
 
-from wasabi import msg
 from wasabi.printer import Printer
 from wasabi.tables import table
 from wasabi.util import locale_escape
@@ -8,6 +7,8 @@ from wasabi.util import locale_escape
 from ..corpus.report import Report
 
 MAX_SHOWN = 10
+# Lines are as long as they are: a path that is broken up can be neither copied nor found.
+msg = Printer(line_max=1_000_000)
 
 
 def show_report(result: Report) -> None:
@@ -16,11 +17,13 @@ def show_report(result: Report) -> None:
     result (Report): The report.
     """
     for source, evidence in result.evidence.items():
-        msg.info(source, evidence)
+        msg.info(source)
+        show_text(evidence)
     read, written = result.entities_read, result.entities_written
     dropped = result.entities_dropped
-    rows = [(label, n, written[label], dropped[label]) for label, n in read.most_common()]
-    total = ("all", read.total(), written.total(), dropped.total())
+    counts = [(label, n, written[label], dropped[label]) for label, n in read.most_common()]
+    counts.append(("all", read.total(), written.total(), dropped.total()))
+    *rows, total = [(label, *(f"{n:,}" for n in numbers)) for label, *numbers in counts]
     header = ("entities", "read", "written", "dropped")
     show_text(
         table(rows, header=header, footer=total, divider=True, aligns=["l", "r", "r", "r"])
@@ -29,8 +32,12 @@ def show_report(result: Report) -> None:
         f"{result.sentences_read:,} sentences with {result.tokens_read:,} tokens read, "
         f"{result.sentences_written:,} with {result.tokens_written:,} tokens written"
     )
+    if result.tokens_missing:
+        show_text(f"{result.tokens_missing:,} of these tokens marked as not annotated")
     for output, n_docs in result.outputs.items():
         msg.good(f"{output}: {n_docs:,} {'Doc' if n_docs == 1 else 'Docs'}")
+    for hint in result.hints:
+        msg.warn(hint)
     if result.kinds:
         kinds = ", ".join(f"{kind} {n:,}" for kind, n in result.kinds.most_common())
         msg.warn(f"Repairs and drops: {kinds}")

@@ -10,9 +10,10 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from tqdm import tqdm
 
-from .docs import join_by, make_doc
-from .formats import find_sources, open_reader
-from .outputs import Outputs, Shards, plan_outputs
+from .docs import MISSING, join_by, make_doc
+from .formats import find_sources, list_unread, open_reader, other_halves
+from .hints import find_hints
+from .outputs import Outputs, Shards, check_distinct, plan_outputs
 from .report import Report, record_file
 from .sentence import UNREPAIRABLE, CorpusError, Options, Reader, Record, Sentence
 from .split import Splitter
@@ -28,6 +29,7 @@ def convert(
     format: str = "auto",
     options: Options = Options(),
     on_error: str = "repair",
+    missing: str = "none",
     spans_key: Optional[str] = None,
     split: str = "none",
     max_tokens: Optional[int] = None,
@@ -47,6 +49,9 @@ def convert(
     options (Options): How to read them.
     on_error (str): "repair" faulty input, "skip" the sentences that need it, or
         "raise" at the first one.
+    missing (str): Which tokens are not annotated, rather than annotated as no
+        entity: "none", those of sentences that are "empty" of entities, or all
+        that are "outside" of entities.
     spans_key (Optional[str]): Where in `doc.spans` to put all entities, those
         that overlap included.
     split (str): Where to cut long Docs, see `corpus.split.Splitter`.
@@ -60,14 +65,20 @@ def convert(
     """
     if on_error not in ON_ERROR:
         raise CorpusError(f"Unknown on_error '{on_error}'. Use: {', '.join(ON_ERROR)}")
+    if missing not in MISSING:
+        raise CorpusError(f"Unknown missing '{missing}'. Use: {', '.join(MISSING)}")
     _check_sizes(shards, max_docs)
     splitter = Splitter(split, max_tokens, spans_key)
-    plan = plan_outputs(find_sources(inputs, format), Path(output))
+    inputs = list(inputs)
+    found = find_sources(inputs, format)
+    plan = plan_outputs(found, Path(output))
+    check_distinct([*found, *other_halves(found, format)], plan, report_path)
     with ExitStack() as stack:
         # None: hidden unless on a terminal.
         hide = None if progress else True
         listed = stack.enter_context(record_file(report_path)) if report_path else None
         report = Report(on_record=listed)
+        report.add(list_unread(inputs, found, format))
         outputs = stack.enter_context(Outputs())
         for target, sources in plan.items():
             readers = [open_reader(source, options, format) for source in sources]
@@ -76,26 +87,38 @@ def convert(
                 if not len(reader):
                     why = "no sentence in this file"
                     empty = Record(str(source), 1, "empty-file", why)
-                    _check_allowed([empty], on_error)
+                    _check_allowed([empty], on_error, report)
                     report.add([empty])
             shard = Shards(outputs, target, numbered=bool(shards or max_docs))
             total = sum(map(len, readers))
             sentences = tqdm(_chain(readers), target.name, total, leave=False, disable=hide)
+            undecodable = 0
             for i, sentence in enumerate(sentences):
+                undecodable += any(r.kind == "not-utf8" for r in sentence.records)
                 if shards and i * shards // total != (i - 1) * shards // total:
                     shard.next_file()
-                doc = _convert_sentence(sentence, nlp, report, on_error, spans_key)
+                doc = _convert_sentence(sentence, nlp, report, on_error, spans_key, missing)
                 for piece in [] if doc is None else splitter(doc):
                     if len(shard) == max_docs:
                         shard.next_file()
                     _check_piece(piece, sentence, max_tokens, report, on_error)
                     _count(piece, report, spans_key)
                     shard.add(piece)
+            if 2 * undecodable > total:
+                # The few that happen to be ASCII would pass for a corpus.
+                raise CorpusError(
+                    f"{sources[0]}: most sentences are not UTF-8: save the file as UTF-8 "
+                    "(if it is GBK: iconv -f GB18030 -t UTF-8 FILE > NEW)"
+                )
             shard.next_file()
-            if not shard.sizes:
-                why = f": {report.records[0]}" if report.records else ""
-                raise CorpusError(f"No sentence is left to write to {target}{why}")
+            if not shard.sizes and target.exists():
+                raise CorpusError(f"Nothing is left for {target}: remove the old file")
             report.outputs.update((str(path), n) for path, n in shard.sizes.items())
+        if not report.outputs:
+            why = next((f": {r}" for r in report.records if r.kind != "not-read"), "")
+            raise CorpusError(f"No sentence is left to write to {output}{why}")
+    is_split = split != "none" or max_tokens is not None
+    report.hints += find_hints(report.tally, str(nlp.lang), is_split)
     return report
 
 
@@ -110,6 +133,7 @@ def _convert_sentence(
     report: Report,
     on_error: str,
     spans_key: Optional[str],
+    missing: str,
 ) -> Optional[Doc]:
     """Make a Doc, or None if the sentence is left out. Account for either."""
     report.sentences_read += 1
@@ -120,12 +144,13 @@ def _convert_sentence(
     doc = None
     records = [*sentence.records, *_unusable(sentence, nlp)]
     if not any(record.kind in UNREPAIRABLE for record in records):
-        doc, moves = make_doc(sentence, nlp, spans_key)
+        doc, moves = make_doc(sentence, nlp, spans_key, missing)
+        report.tally.add(sentence, doc)
         records += moves
-    # What somebody has left out on purpose is no fault.
-    if not any(record.kind == "not-gold" for record in records):
-        _check_allowed(records, on_error)
-    if doc is None or (records and on_error == "skip"):
+    faults = [record for record in records if record.fault]
+    _check_allowed(faults, on_error, report)
+    if doc is None or (faults and on_error == "skip"):
+        report.add(record for record in records if record.kind == "not-read")
         report.add(_drop(sentence, records, join_by(sentence, nlp)))
         return None
     report.add(records)
@@ -135,6 +160,7 @@ def _convert_sentence(
 
 def _count(doc: Doc, report: Report, spans_key: Optional[str]) -> None:
     report.tokens_written += len(doc)
+    report.tokens_missing += int((doc.to_array("ENT_IOB") == 0).sum())
     spans = doc.ents if spans_key is None else doc.spans[spans_key]
     report.entities_written.update(span.label_ for span in spans)
 
@@ -150,22 +176,25 @@ def _check_piece(
         return
     why = f"an entity fills a piece of {len(doc)} tokens, at most {max_tokens} asked for"
     record = Record(sentence.source, sentence.line, "split-too-long", why)
-    _check_allowed([record], on_error)
+    _check_allowed([record], on_error, report)
     report.add([record])
 
 
-def _check_allowed(records: Sequence[Record], on_error: str) -> None:
-    if records and on_error == "raise":
-        first = min(records, key=lambda record: record.line)
-        hint = "correct the file, or use on-error repair or skip"
+def _check_allowed(faults: Sequence[Record], on_error: str, report: Report) -> None:
+    if faults and on_error == "raise":
+        first = min(faults, key=lambda record: record.line)
+        report.add([first])
+        hint = "correct the file, or use --on-error repair or skip"
         raise CorpusError(f"{first}: {hint}")
 
 
 def _drop(sentence: Sentence, faults: List[Record], separator: str) -> List[Record]:
     """List a sentence that is left out, with all its entities."""
-    fault = next((f for f in faults if f.kind in UNREPAIRABLE), faults[0])
+    ranked = sorted(faults, key=lambda f: (f.kind not in UNREPAIRABLE, not f.fault))
+    fault = ranked[0]
     source = sentence.source
-    why = f"sentence left out: line {fault.line}: {fault.why}"
+    where = "" if fault.line == sentence.line else f"line {fault.line}: "
+    why = f"sentence left out: {where}{fault.why}"
     records = [Record(source, sentence.line, "sentence-dropped", why)]
     for start, end, label, line in sentence.spans:
         text = separator.join(sentence.tokens[start:end])

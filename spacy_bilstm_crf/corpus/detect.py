@@ -85,7 +85,8 @@ def count_tags(sentences: Iterable[Sequence[str]]) -> TagCounts:
 
 def detect_scheme(counts: TagCounts) -> Detection:
     """Find the scheme with the fewest transitions that it does not allow, over
-    the whole of a file: a few broken tags do not mislead it.
+    the whole of a file: a few broken tags do not mislead it. Of several, one that
+    has all letters of the file is taken.
 
     counts (TagCounts): The tags of the file, in the usual notation.
     RETURNS (Detection): The scheme and the evidence. If several schemes fit
@@ -104,7 +105,10 @@ def detect_scheme(counts: TagCounts) -> Detection:
     known = letters.total()
     n_outside = letters.pop(OUTSIDE, 0) + letters["typed O"]
     faults = {name: _count_faults(counts, scheme) for name, scheme in SCHEMES.items()}
-    ranked = sorted(SCHEMES, key=lambda name: faults[name])
+    seen = letters.keys() & ROLES.keys()
+    ranked = sorted(
+        SCHEMES, key=lambda name: (faults[name], not seen <= SCHEMES[name].letters)
+    )
     best = ranked[0]
     shown = ", ".join(f"{letter} {n:,}" for letter, n in sorted((+letters).items()))
     evidence = f"letters {shown or 'none'}; illegal transitions: {best} {faults[best]:,}"

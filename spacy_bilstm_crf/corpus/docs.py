@@ -12,9 +12,16 @@ from .sentence import EntitySpan, Kind, Record, Sentence
 # not tell: Korean reads like Chinese there, and Thai like English.
 UNSPACED_LANGS = frozenset(("zh", "ja", "th", "lo", "km", "my", "bo"))
 
+# What a corpus leaves open: nothing, its sentences without any entity, or all tokens
+# outside of entities.
+MISSING = ("none", "empty", "outside")
+
 
 def make_doc(
-    sentence: Sentence, nlp: Language, spans_key: Optional[str] = None
+    sentence: Sentence,
+    nlp: Language,
+    spans_key: Optional[str] = None,
+    missing: str = "none",
 ) -> Tuple[Doc, List[Record]]:
     """Make a Doc with the pipeline's own tokenizer, and place the entities on
     its tokens by their character offsets.
@@ -26,6 +33,9 @@ def make_doc(
     nlp (Language): The pipeline.
     spans_key (Optional[str]): Where in `doc.spans` to put all entities, those
         that overlap included.
+    missing (str): Which tokens outside of entities are not annotated, rather than
+        annotated as no entity: "none", those of sentences that are "empty" of
+        entities, or all that are "outside".
     RETURNS (Tuple[Doc, List[Record]]): The Doc, and every entity that could not
         be placed exactly where it stands. An entity is listed as dropped if it
         is neither in `doc.ents` nor in `doc.spans`.
@@ -42,8 +52,11 @@ def make_doc(
     records: List[Record] = []
     # The entity that each token belongs to.
     taken: List[Optional[EntitySpan]] = [None] * len(doc)
-    for entity in longest_first(sentence.spans):
-        start, end = offsets[entity.start], offsets[entity.end] - len(separator)
+    places = [
+        (offsets[entity.start], offsets[entity.end] - len(separator), entity)
+        for entity in sentence.spans
+    ]
+    for start, end, entity in longest_first(places, text):
         before = text[start:end]
         span = _place(doc, text, start, end, entity.label)
         if span is None:
@@ -62,20 +75,32 @@ def make_doc(
         if (span.start_char, span.end_char) != (start, end):
             kind, why = _why_moved(before, span.text)
             records.append(_about(sentence, entity, kind, why, before, span.text))
-    doc.set_ents(ents, default="outside")
+    unknown = missing == "outside" or (missing == "empty" and _is_empty(sentence))
+    doc.set_ents(ents, default="missing" if unknown else "outside")
     if spans_key is not None:
         doc.spans[spans_key] = sorted(group, key=lambda span: (span.start, span.end))
     return doc, records
 
 
-def longest_first(spans: Iterable[EntitySpan]) -> List[EntitySpan]:
+def longest_first(
+    places: Iterable[Tuple[int, int, EntitySpan]], text: str
+) -> List[Tuple[int, int, EntitySpan]]:
     """Bring entities into the order in which they take their place.
 
-    spans (Iterable[EntitySpan]): The entities.
-    RETURNS (List[EntitySpan]): The longest first, then the earliest. Those with
-        the same place keep their order.
+    places (Iterable[Tuple[int, int, EntitySpan]]): First character, character after
+        the last one, and the entity itself.
+    text (str): The text.
+    RETURNS (List[Tuple[int, int, EntitySpan]]): The longest first, then the earliest,
+        not counting whitespace at their edges. Those with the same place keep their
+        order.
     """
-    return sorted(spans, key=lambda span: (span.start - span.end, span.start))
+
+    def rank(place: Tuple[int, int, EntitySpan]) -> Tuple[int, int]:
+        start, end, _ = place
+        first = start + len(text[start:end]) - len(text[start:end].lstrip())
+        return -len(text[start:end].strip()), first
+
+    return sorted(places, key=rank)
 
 
 def join_by(sentence: Sentence, nlp: Language) -> str:
@@ -86,6 +111,12 @@ def join_by(sentence: Sentence, nlp: Language) -> str:
     RETURNS (str): Nothing or a space.
     """
     return "" if sentence.is_text or nlp.lang in UNSPACED_LANGS else " "
+
+
+def _is_empty(sentence: Sentence) -> bool:
+    # Somebody has read a sentence that an entity had to be dropped from.
+    dropped = any(record.kind == "entity-dropped" for record in sentence.records)
+    return not sentence.spans and not dropped
 
 
 def _about(

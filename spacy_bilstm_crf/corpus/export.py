@@ -13,6 +13,7 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 
 from .docs import UNSPACED_LANGS
+from .outputs import check_distinct
 from .report import Report, record_file
 from .schemes import get_scheme
 from .sentence import CorpusError, Record
@@ -82,7 +83,8 @@ def export(
         raise CorpusError("The scheme 'auto' is for reading: name the one to write")
     style = Style(get_scheme(scheme), _space(lang) if has_rows else "")
     paths, output = [Path(path) for path in inputs], Path(output)
-    _check_paths(paths, output, report_path)
+    _check_inputs(paths)
+    check_distinct(paths, [output], report_path)
     keys: Set[str] = set()
     with ExitStack() as stack:
         listed = stack.enter_context(record_file(report_path)) if report_path else None
@@ -197,7 +199,7 @@ def _space(lang: Optional[str]) -> str:
     return "" if lang in UNSPACED_LANGS else " "
 
 
-def _check_paths(paths: List[Path], output: Path, report_path: Optional[Path]) -> None:
+def _check_inputs(paths: List[Path]) -> None:
     if not paths:
         raise CorpusError("No input: name at least one .spacy file")
     for path in paths:
@@ -205,7 +207,3 @@ def _check_paths(paths: List[Path], output: Path, report_path: Optional[Path]) -
             raise CorpusError(f"{path} is a folder: name the .spacy files in it")
         if not path.exists():
             raise CorpusError(f"{path} does not exist")
-    others = {"an input": paths, "the report": [report_path] if report_path else []}
-    for what, taken in others.items():
-        if output.resolve() in [path.resolve() for path in taken]:
-            raise CorpusError(f"{output} is {what}: give another name to the output")

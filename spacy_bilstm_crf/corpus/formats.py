@@ -5,9 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
+from .looks import looks_tagged
 from .readers import brat, inline, offsets, parallel, tagged_json
 from .readers.columns import ColumnReader
-from .sentence import CorpusError, Options, Reader
+from .sentence import CorpusError, Options, Reader, Record
 
 
 def _no_other(path: Path) -> Optional[Path]:
@@ -66,15 +67,60 @@ def find_sources(inputs: Iterable[Union[str, Path]], name: str = "auto") -> List
     RETURNS (List[Path]): Files, and folders that are one corpus.
     """
     paths = [path for given in inputs for path in _expand(Path(given), name)]
-    formats = _candidates(name)
-    others = {format_.other_half(path) for format_ in formats for path in paths}
-    paths = [path for path in paths if path not in others]
+    others = {path.resolve() for path in other_halves(paths, name)}
+    paths = [path for path in paths if path.resolve() not in others]
     if not paths:
         raise CorpusError("No input: name at least one file or folder")
-    twice = [path for path, n in Counter(p.resolve() for p in paths).items() if n > 1]
-    if twice:
-        raise CorpusError(f"{twice[0]} is given twice: name each file once")
+    resolved = Counter(path.resolve() for path in paths)
+    for path, count in resolved.items():
+        # A folder that is a source has its files.
+        if count > 1 or path.parent in resolved:
+            raise CorpusError(f"{path} is given twice: name each file once")
     return paths
+
+
+def other_halves(sources: Iterable[Path], name: str = "auto") -> List[Path]:
+    """Find the files that are read along with others.
+
+    sources (Iterable[Path]): Files, and folders that are one corpus.
+    name (str): Name of the format they all have, or "auto".
+    RETURNS (List[Path]): The other half of each that has one.
+    """
+    return [
+        other
+        for path in sources
+        for format_ in _candidates(name)
+        if format_.matches(path) and (other := format_.other_half(path)) is not None
+    ]
+
+
+def list_unread(
+    inputs: Iterable[Union[str, Path]], sources: List[Path], name: str = "auto"
+) -> List[Record]:
+    """List what lies in the given folders and is not read.
+
+    inputs (Iterable[Union[str, Path]]): Files and folders.
+    sources (List[Path]): What `find_sources` made of them.
+    name (str): Name of the format they all have, or "auto".
+    RETURNS (List[Record]): A record for each file and sub-folder.
+    """
+    read = {*sources, *other_halves(sources, name)}
+    # A folder that is one corpus speaks for itself.
+    folders = [path for path in map(Path, inputs) if path.is_dir() and path not in read]
+    return [
+        Record(
+            str(path),
+            1,
+            "not-read",
+            "a sub-folder: name it to have it read"
+            if path.is_dir()
+            else "no corpus by its name and first lines: name it to have it read",
+            fault=False,
+        )
+        for folder in folders
+        for path in sorted(folder.iterdir())
+        if path not in read and not path.name.startswith(".")
+    ]
 
 
 def open_reader(path: Path, options: Options, name: str = "auto") -> Reader:
@@ -120,7 +166,11 @@ def _expand(path: Path, name: str) -> List[Path]:
         p
         for p in names
         if p.is_file()
-        and (p.suffix in suffixes or any(format_.matches(p) for format_ in by_name))
+        and (
+            p.suffix in suffixes
+            or any(format_.matches(p) for format_ in by_name)
+            or (FORMATS["columns"] in formats and looks_tagged(p))
+        )
     ]
     if not files:
         raise CorpusError(f"{path} has no corpus file ({' '.join(suffixes) or name})")

@@ -1,10 +1,11 @@
 """Which DocBin files are written, and writing them all or not at all."""
 
 import os
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Dict, List, Optional, Type
+from typing import Dict, Iterable, List, Optional, Type
 
 from spacy.tokens import Doc, DocBin
 
@@ -25,10 +26,16 @@ def plan_outputs(sources: List[Path], output: Path) -> Dict[Path, List[Path]]:
         return {output: sources}
     if output.exists() and not output.is_dir():
         raise CorpusError(f"{output} is no folder: the output is a .spacy file or a folder")
+    if output.suffix in (".json", ".jsonl", ".txt", ".bio", ".bmes", ".conll"):
+        raise CorpusError(f"{output} would be a folder: name it OUTPUT.spacy, or otherwise")
     plan: Dict[Path, List[Path]] = {}
+    # Up to the first dot, train.char.bmes -> train.spacy, unless that would make
+    # one name of example.train and example.dev.
+    stems = Counter(path.resolve().name.split(".")[0] for path in sources)
     for path in sources:
-        # Up to the first dot: train.char.bmes -> train.spacy
-        target = output / f"{path.resolve().name.split('.')[0]}.spacy"
+        name = path.resolve().name
+        stem = name.split(".")[0]
+        target = output / f"{stem if stems[stem] == 1 else name}.spacy"
         if target in plan:
             raise CorpusError(
                 f"{plan[target][0]} and {path} would both be written to {target}: "
@@ -36,6 +43,25 @@ def plan_outputs(sources: List[Path], output: Path) -> Dict[Path, List[Path]]:
             )
         plan[target] = [path]
     return plan
+
+
+def check_distinct(
+    sources: Iterable[Path], outputs: Iterable[Path], report: Optional[Path]
+) -> None:
+    """Make sure that no file is written over another one.
+
+    sources (Iterable[Path]): What is read.
+    outputs (Iterable[Path]): What is written.
+    report (Optional[Path]): The list of records.
+    """
+    given = {path.resolve() for path in sources}
+    written = [*outputs, *([report] if report else [])]
+    for path in written:
+        # Within a folder that is read, a new file could be taken for a part of it.
+        if given & {path.resolve(), path.resolve().parent}:
+            raise CorpusError(f"{path} is an input, or within one: name another file")
+    if len({path.resolve() for path in written}) < len(written):
+        raise CorpusError(f"{report} is the output too: give another name to the report")
 
 
 class Outputs:
@@ -91,9 +117,13 @@ class Shards:
         self._numbered = numbered
         self._docs = new_docbin()
         folder = path.with_suffix("")
-        if numbered and folder.is_dir() and any(folder.iterdir()):
+        others = [path] if numbered else [*folder.glob("?????.spacy")]
+        if numbered and folder.is_dir():
+            others += folder.iterdir()
+        if any(other.exists() for other in others):
             # Old files would be read as part of the new corpus.
-            raise CorpusError(f"{folder} is not empty: remove it, or name another output")
+            old = next(other for other in others if other.exists())
+            raise CorpusError(f"{old} is from another run: remove it, or rename the output")
 
     def __len__(self) -> int:
         return len(self._docs)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Dict, Iterable, Iterator, List, Optional
 
+from .hints import Tally
 from .sentence import Record
 
 # A corpus can be faulty from end to end: memory must stay flat.
@@ -27,10 +28,13 @@ class Report:
     sentences_written (int): Those that are in the outputs, whole or in pieces.
     tokens_read (int): Tokens in the inputs; characters for text with offsets.
     tokens_written (int): Tokens in the outputs, as the pipeline cuts them.
+    tokens_missing (int): Those of them that are marked as not annotated.
     entities_read (Counter[str]): Entities in the inputs, by label.
     entities_written (Counter[str]): Entities in the outputs, by label.
     entities_dropped (Counter[str]): Entities that are not there, by label.
     kinds (Counter[str]): Number of records, by kind.
+    tally (Tally): Counts that tell whether the options fit the corpus.
+    hints (List[str]): What may not be as it was meant.
     records (List[Record]): The first 10,000 repairs, adjustments and drops.
     """
 
@@ -41,10 +45,13 @@ class Report:
     sentences_written: int = 0
     tokens_read: int = 0
     tokens_written: int = 0
+    tokens_missing: int = 0
     entities_read: Counter[str] = field(default_factory=Counter)
     entities_written: Counter[str] = field(default_factory=Counter)
     entities_dropped: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
+    tally: Tally = field(default_factory=Tally)
+    hints: List[str] = field(default_factory=list)
     records: List[Record] = field(default_factory=list)
 
     def add(self, records: Iterable[Record]) -> None:

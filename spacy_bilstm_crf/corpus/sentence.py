@@ -15,6 +15,7 @@ Kind = Literal[
     "bad-record",  # a line or entry that cannot be understood at all
     "not-gold",  # marked as rejected or not annotated: the sentence is dropped
     "text-mismatch",  # the text given for a span is not the text at its offsets
+    "not-read",  # a file of a folder, or a line of a file, that is no corpus
     "missing-file",  # one half of a pair of files is missing
     "not-utf8",  # cannot be decoded: the sentence is dropped
     "too-long",  # longer than the pipeline accepts: the sentence is dropped
@@ -67,6 +68,8 @@ class Record:
     before (str): What stands in the file.
     after (str): What was made of it, empty if it was dropped.
     label (str): Label of the entity, where the record is about one.
+    fault (bool): Whether it is one: "skip" leaves out sentences with faults, and
+        "raise" stops at them. What somebody rejected or marked as a header is none.
     """
 
     source: str
@@ -76,6 +79,7 @@ class Record:
     before: str = ""
     after: str = ""
     label: str = ""
+    fault: bool = True
 
     def __str__(self) -> str:
         change = f" -> {self.after!r}" if self.after else ""

@@ -1,13 +1,16 @@
 """Cut long Docs into pieces that a model can be trained on."""
 
+from bisect import bisect_left
 from itertools import pairwise
-from typing import Iterable, Iterator, List, Optional, Sequence
+from typing import Any, Iterable, Iterator, List, Optional, Sequence
 
+from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc, Span
 
 from .sentence import CorpusError
 
+ENTS = [ENT_IOB, ENT_TYPE]
 BORDERS = ("none", "newline", "sentence")
 
 
@@ -46,11 +49,23 @@ class Splitter:
             return [doc]
         words = [token.text for token in doc]
         spaces = (doc.to_array("SPACY") != 0).tolist()
-        bounds = pairwise([0, *cuts, len(doc)])
-        return [
-            self._piece(doc, words[start:end], spaces[start:end], start)
-            for start, end in bounds
-        ]
+        ents: Any = doc.to_array(ENTS)
+        group = sorted(doc.spans.get(self.spans_key or "", ()), key=lambda s: s.start)
+        starts = [span.start for span in group]
+        pieces = []
+        for start, end in pairwise([0, *cuts, len(doc)]):
+            # Span.as_doc copies all attributes of the whole Doc for each piece.
+            piece = Doc(doc.vocab, words=words[start:end], spaces=spaces[start:end])
+            # Not by `set_ents`, which would make missing annotation O.
+            piece.from_array(ENTS, ents[start:end])
+            if self.spans_key is not None:
+                # A span that begins in a piece ends there: no cut goes through it.
+                here = group[bisect_left(starts, start) : bisect_left(starts, end)]
+                piece.spans[self.spans_key] = [
+                    Span(piece, s.start - start, s.end - start, s.label) for s in here
+                ]
+            pieces.append(piece)
+        return pieces
 
     def _cuts(self, doc: Doc) -> Iterator[int]:
         if len(doc) < 2 or (self.max_tokens is None and self.borders == "none"):
@@ -80,29 +95,17 @@ class Splitter:
         return free
 
     def _borders(self, doc: Doc) -> List[bool]:
+        borders = [True] * len(doc)
         if self.borders == "newline":
-            return [False, *("\n" in token.text for token in doc[:-1])]
-        if self.borders == "sentence":
-            starts: List[List[bool]] = self.sentencizer.predict([doc])
-            return starts[0]
-        return [True] * len(doc)
-
-    def _piece(self, doc: Doc, words: List[str], spaces: List[bool], start: int) -> Doc:
-        # Span.as_doc copies all attributes of the whole Doc for each piece.
-        piece = Doc(doc.vocab, words=words, spaces=spaces)
-        piece.set_ents(_move(doc[start : start + len(words)].ents, piece, start))
-        if self.spans_key is not None:
-            inside = (
-                span
-                for span in doc.spans.get(self.spans_key, ())
-                if start <= span.start and span.end <= start + len(words)
-            )
-            piece.spans[self.spans_key] = _move(inside, piece, start)
-        return piece
-
-
-def _move(spans: Iterable[Span], piece: Doc, start: int) -> List[Span]:
-    return [Span(piece, s.start - start, s.end - start, s.label) for s in spans]
+            borders = [False, *("\n" in token.text for token in doc[:-1])]
+        elif self.borders == "sentence":
+            borders = list(self.sentencizer.predict([doc])[0])
+        # Whitespace stays with what stands before it, so that no piece is blank: a
+        # border moves behind it.
+        for i in range(1, len(doc)):
+            if doc[i - 1].is_space and borders[i - 1]:
+                borders[i - 1], borders[i] = False, True
+        return borders
 
 
 def _first(places: Sequence[bool], candidates: Iterable[int]) -> int:

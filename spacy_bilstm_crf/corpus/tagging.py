@@ -42,7 +42,7 @@ class TagReader:
         if detected.known and detected.example and not detected.entity:
             raise UnreadableTags(
                 f"no tag but O can be read (here: '{detected.example}'): write a letter, "
-                "a hyphen and a label, such as B-PER, or give the scheme io if the tags "
+                "a hyphen and a label, such as B-PER, or give --scheme io if the tags "
                 "are labels alone",
                 detected.example,
             )

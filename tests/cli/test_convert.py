@@ -8,7 +8,8 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_bilstm_crf import cli
-from spacy_bilstm_crf.cli.convert import make_nlp
+from spacy_bilstm_crf.corpus.pipeline import make_nlp
+from spacy_bilstm_crf.corpus.sentence import CorpusError
 
 BROKEN = "王 B-PER\n博 M-PER\n\n沪 S-LOC\n"
 
@@ -59,6 +60,14 @@ def test_convert_writes_docs_and_shows_what_it_found(run, samples, tmp_path):
     assert "Repairs" not in shown
 
 
+def test_convert_counts_tokens_that_are_not_annotated(run, samples, tmp_path):
+    args = (samples / "chinese.bmes", tmp_path / "out.spacy", "--lang", "zh")
+    code, shown = run(*args, "--missing", "outside")
+    assert code == 0, shown
+    assert "39 of these tokens marked as not annotated" in shown
+    assert "not annotated" not in run(*args)[1]
+
+
 def test_convert_shows_repairs_with_file_and_line(run, broken, tmp_path):
     code, shown = run(broken, tmp_path / "out.spacy", "--lang", "zh")
     assert code == 0, shown
@@ -89,6 +98,7 @@ def test_report_lists_every_record(run, broken, tmp_path):
             "before": "M-PER",
             "after": "E-PER",
             "label": "",
+            "fault": True,
         }
     ]
 
@@ -130,7 +140,9 @@ def test_wrong_options_are_one_clear_error(run, broken, tmp_path, options, messa
 
 
 def test_output_that_cannot_be_written_is_one_clear_error(run, broken):
-    code, shown = run(broken, broken / "out.spacy", "--lang", "zh")
+    blocked = broken.with_name("file")
+    blocked.write_bytes(b"")
+    code, shown = run(broken, blocked / "out.spacy", "--lang", "zh")
     assert code == 1
     assert "Not a directory" in shown or "exists" in shown
 
@@ -159,6 +171,28 @@ def test_tokenizer_comes_from_a_config(tmp_path):
     assert (nlp.lang, nlp.pipe_names) == ("en", [])
     assert [token.text for token in nlp.make_doc("ab")] == ["a", "b"]
     assert make_nlp("zh", str(path)).lang == "zh"
+
+
+def test_tokenizer_is_initialized_as_training_does_it(tmp_path):
+    spacy.blank("de").to_disk(tmp_path / "base")
+    path = tmp_path / "config.cfg"
+    text = PATTERN.replace(
+        "[components]\n",
+        "[initialize]\n\n[initialize.before_init]\n"
+        '@callbacks = "spacy.copy_from_base_model.v1"\n'
+        f'tokenizer = "{tmp_path / "base"}"\n\n[components]\n',
+        1,
+    ).replace('tokenizer = {"@tokenizers": "spacy-bilstm-crf.CharTokenizer.v1"}\n', "")
+    path.write_text(text, encoding="utf8")
+    nlp = make_nlp("de", str(path))
+    assert [token.text for token in nlp.make_doc("z.B. so")] == ["z.B.", "so"]
+
+
+def test_config_without_a_pipeline_is_a_clear_error(tmp_path):
+    path = tmp_path / "config.cfg"
+    path.write_text("[paths]\ntrain = null\n", encoding="utf8")
+    with pytest.raises(CorpusError, match=r"no section \[nlp\]"):
+        make_nlp(None, str(path))
 
 
 def test_tokenizer_comes_from_a_pipeline(tmp_path):

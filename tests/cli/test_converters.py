@@ -61,6 +61,25 @@ def test_bad_input_is_one_line(run):
     assert not path.exists()
 
 
+@pytest.mark.parametrize(
+    ("content", "args", "message"),
+    [
+        ("", ("--lang", "zh"), "No sentence is left: line 1: no sentence"),
+        (TEXT, ("--lang", "qq"), "No pipeline for --lang qq"),
+    ],
+)
+def test_impossible_requests_are_one_line(run, content, args, message):
+    code, shown, _ = run("x.bmes", content, *args)
+    assert code == 1
+    assert message in shown
+    assert "Traceback" not in shown
+
+
+def test_options_without_effect_are_named(run):
+    _, shown, _ = run("x.bmes", TEXT, "--seg-sents")
+    assert "Not used for these files: seg_sents" in shown
+
+
 def test_spacys_own_converters_stay():
     add_converters()
     assert CONVERTERS["ner"] is conll_ner_to_docs

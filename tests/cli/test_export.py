@@ -99,9 +99,10 @@ def test_bad_input_is_one_clear_error(run, tmp_path, name, message):
     assert "Traceback" not in shown
 
 
-def test_output_that_cannot_be_written_is_one_clear_error(run, path):
+def test_output_that_cannot_be_written_is_one_clear_error(run, path, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
     for format_ in ("jsonl", "brat"):
-        code, shown = run(path, path / "out", "--format", format_)
+        code, shown = run(path, tmp_path / "file" / "out", "--format", format_)
         assert code == 1
         assert "Not a directory" in shown or "exists" in shown
         assert "Traceback" not in shown

@@ -1,10 +1,14 @@
 import re
+import tempfile
+from collections import Counter
+from pathlib import Path
 
 import pytest
 import spacy
 import srsly
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from spacy.tokenizer import Tokenizer
 from spacy.tokens import DocBin
 
 from spacy_bilstm_crf.corpus import convert as module
@@ -14,6 +18,9 @@ from spacy_bilstm_crf.corpus.sentence import CorpusError, Options
 
 ZH = spacy.blank("zh")
 EN = spacy.blank("en")
+# A Chinese pipeline whose tokens are longer than a character.
+CLAUSES = spacy.blank("zh")
+CLAUSES.tokenizer = Tokenizer(CLAUSES.vocab, infix_finditer=re.compile("，").finditer)
 # Three sentences: one to repair, a clean one, one to repair.
 BROKEN = "王 B-PER\n博 M-PER\n在 S-LOC\n\n沪 S-LOC\n\n南 B-LOC\n湖 E-LOC\n和 X-LOC\n"
 
@@ -26,10 +33,16 @@ def ents(doc):
     return [(ent.text, ent.label_) for ent in doc.ents]
 
 
-def assert_all_accounted_for(report):
+def assert_counts_agree(report):
     assert report.entities_read == report.entities_written + report.entities_dropped
+    listed = (r.label for r in report.records if r.kind == "entity-dropped")
+    assert Counter(listed) == report.entities_dropped
     left_out = report.kinds["sentence-dropped"]
     assert report.sentences_read == report.sentences_written + left_out
+
+
+def assert_all_accounted_for(report):
+    assert_counts_agree(report)
     assert report.sentences_written == sum(report.outputs.values())
 
 
@@ -123,8 +136,8 @@ def test_each_input_gets_a_file_in_an_output_folder(write, tmp_path):
 
 
 def test_clash_of_output_names_is_found_before_anything_is_written(write, tmp_path):
-    inputs = [write("中 O\n", name) for name in ("x.bio", "train.a.bio", "train.b.bio")]
-    with pytest.raises(CorpusError, match=r"train.a.bio and .*train.b.bio would both"):
+    inputs = [write("中 O\n", name) for name in ("x.bio", "a/train.bio", "b/train.bio")]
+    with pytest.raises(CorpusError, match=r"a/train.bio and .*b/train.bio would both"):
         convert(inputs, tmp_path / "out", ZH)
     assert not (tmp_path / "out").exists()
 
@@ -171,6 +184,133 @@ def test_empty_file_beside_others_is_a_record(write, tmp_path):
     assert [r.kind for r in report.records] == ["empty-file"]
     with pytest.raises(CorpusError, match=r"a.bio:1: no sentence"):
         convert(inputs, tmp_path / "out.spacy", ZH, on_error="raise")
+
+
+def test_file_of_another_encoding_does_not_pass_by_its_ascii_lines(write, tmp_path):
+    path = write("中 B-LOC\n国 E-LOC\n\n".encode("gbk") * 2 + b"ok O\n\n")
+    with pytest.raises(CorpusError, match=r"in.bmes: most sentences .* iconv -f GB18030"):
+        convert([path], tmp_path / "out.spacy", ZH)
+
+
+def test_no_input_is_written_over(write, tmp_path):
+    path = write("中 O\n")
+    for report in (path, tmp_path / "x.spacy"):
+        with pytest.raises(CorpusError, match=r"name another|give another"):
+            convert([path], tmp_path / "x.spacy", ZH, report_path=report)
+    assert path.read_text("utf8") == "中 O\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_report_lists_the_fault_that_stopped_it(write, tmp_path):
+    listed = tmp_path / "report.jsonl"
+    with pytest.raises(CorpusError):
+        convert(
+            [write(BROKEN)], tmp_path / "x.spacy", ZH, on_error="raise", report_path=listed
+        )
+    assert [record["line"] for record in srsly.read_jsonl(listed)] == [2]
+
+
+def test_cancelled_annotations_are_listed_but_no_fault(samples, tmp_path):
+    region = {"value": {"start": 0, "end": 1, "labels": ["X"]}, "type": "labels"}
+    task = {
+        "data": {"text": "中国"},
+        "annotations": [
+            {"result": [region], "was_cancelled": True},
+            {"result": [region], "was_cancelled": False},
+        ],
+    }
+    srsly.write_json(tmp_path / "in.json", [task])
+    for on_error in ("skip", "raise"):
+        report = convert(
+            [tmp_path / "in.json"], tmp_path / "x.spacy", ZH, on_error=on_error
+        )
+        assert report.entities_written == {"X": 1}
+        assert report.kinds == {"entity-dropped": 1}
+        assert_all_accounted_for(report)
+
+
+def test_files_of_another_run_are_not_mixed_in(write, tmp_path):
+    path = write("中 O\n\n国 O\n")
+    convert([path], tmp_path / "x.spacy", ZH)
+    with pytest.raises(CorpusError, match=r"x.spacy is from another run"):
+        convert([path], tmp_path / "x.spacy", ZH, shards=2)
+    (tmp_path / "x.spacy").unlink()
+    convert([path], tmp_path / "x.spacy", ZH, shards=2)
+    with pytest.raises(CorpusError, match=r"00001.spacy is from another run"):
+        convert([path], tmp_path / "x.spacy", ZH)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(data=st.data())
+def test_nothing_is_lost_with_any_options(samples, data):
+    draw = data.draw
+    source = draw(st.sampled_from(sorted(samples.iterdir())))
+    nlp = draw(st.sampled_from([ZH, EN, CLAUSES]))
+    spans_key = draw(st.sampled_from([None, "sc"]))
+    options = {
+        "on_error": draw(st.sampled_from(["repair", "skip"])),
+        "missing": draw(st.sampled_from(["none", "empty", "outside"])),
+        "spans_key": spans_key,
+        "split": draw(st.sampled_from(["none", "newline", "sentence"])),
+        "max_tokens": draw(st.sampled_from([None, 1, 2, 5, 30])),
+        "max_docs": draw(st.sampled_from([None, 1, 3])),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            report = convert([source], Path(folder, "x.spacy"), nlp, **options)
+        except CorpusError:
+            # All sentences were skipped.
+            return
+        docs = [doc for path in report.outputs for doc in load(path, nlp)]
+    groups = [doc.spans[spans_key] if spans_key else doc.ents for doc in docs]
+    found = Counter(span.label_ for group in groups for span in group)
+    assert found == report.entities_written
+    assert_counts_agree(report)
+
+
+def test_entities_that_a_reader_drops_are_read_and_dropped(write, tmp_path):
+    content = '{"text": "沪杭", "labels": [[0, 1, "X"], [1, 9, "X"]]}\n'
+    for on_error, dropped in (("repair", 1), ("skip", 2)):
+        path = write(content + NESTED, "in.jsonl")
+        report = convert([path], tmp_path / "x.spacy", ZH, on_error=on_error, spans_key="a")
+        assert report.entities_read["X"] == 2
+        assert report.entities_dropped["X"] == dropped
+        assert_all_accounted_for(report)
+
+
+def test_files_of_a_folder_that_are_not_read_are_records_but_no_faults(write, tmp_path):
+    write("中 O\n", "in/a.bio")
+    write("PK", "in/notes.docx")
+    report = convert([tmp_path / "in"], tmp_path / "out", ZH, on_error="raise")
+    assert [(r.kind, r.source) for r in report.records] == [
+        ("not-read", str(tmp_path / "in" / "notes.docx"))
+    ]
+
+
+def test_empty_file_beside_others_has_no_output(write, tmp_path):
+    inputs = [write("", "a.bio"), write("中 O\n", "b.bio")]
+    report = convert(inputs, tmp_path / "out", ZH)
+    assert list(report.outputs) == [str(tmp_path / "out" / "b.spacy")]
+    assert report.kinds == {"empty-file": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "nlp", "options", "hint"),
+    [
+        ("中 O\n国 O\n", EN, {}, "--lang zh"),
+        ("中 O\n国 O\n", ZH, {}, None),
+        ("New O\nHaven O\n", ZH, {}, "is --lang zh right"),
+        ("科0 O\n技1 O\n", ZH, {}, "--segmentation"),
+        ("中 O\n" * 3000, ZH, {}, "longest text has 3,000 tokens"),
+        ("中 O\n" * 3000, ZH, {"max_tokens": 256}, None),
+    ],
+)
+def test_options_that_may_not_fit_are_hinted_at(
+    write, tmp_path, content, nlp, options, hint
+):
+    report = convert([write(content)], tmp_path / "out.spacy", nlp, **options)
+    assert len(report.hints) == (hint is not None)
+    assert hint is None or hint in report.hints[0]
 
 
 NESTED = (
@@ -236,7 +376,7 @@ def test_report_file_lists_what_memory_does_not_hold(write, tmp_path, monkeypatc
 def test_report_file_tells_why_a_conversion_failed(write, tmp_path):
     path = write("沪 S-LOC\n".encode() + b"\xff O\n")
     listed = tmp_path / "report.jsonl"
-    with pytest.raises(CorpusError, match="No sentence is left"):
+    with pytest.raises(CorpusError, match="most sentences are not UTF-8"):
         convert([path], tmp_path / "x.spacy", ZH, report_path=listed)
     kinds = [record["kind"] for record in srsly.read_jsonl(listed)]
     assert kinds == ["sentence-dropped", "entity-dropped"]
@@ -350,3 +490,23 @@ def test_ruijin_loses_nothing_but_overlaps(corpora, tmp_path):
     docs = load(tmp_path / "x.spacy")
     assert max(map(len, docs)) <= 256
     assert sum(len(doc.ents) for doc in docs) == 139_598
+
+
+def test_missing_annotation_reaches_the_file(write, tmp_path):
+    """Through pieces, and through the DocBin."""
+    path = write("在 O\n南 B-LOC\n湖 E-LOC\n边 O\n\n你 O\n好 O\n")
+    for missing, expected in (("empty", "OBIO--"), ("outside", "-BI---")):
+        report = convert(
+            [path], tmp_path / "x.spacy", ZH, missing=missing, split="none", max_tokens=3
+        )
+        docs = load(tmp_path / "x.spacy")
+        assert [len(doc) for doc in docs] == [3, 1, 2]
+        iobs = [token.ent_iob_ or "-" for doc in docs for token in doc]
+        assert "".join(iobs) == expected
+        assert report.tokens_missing == expected.count("-")
+        assert report.entities_read == report.entities_written == {"LOC": 1}
+
+
+def test_unknown_missing_is_a_clear_error(write, tmp_path):
+    with pytest.raises(CorpusError, match=r"Unknown missing 'some'\. Use: none, empty"):
+        convert([write(BROKEN)], tmp_path / "out.spacy", ZH, missing="some")

@@ -1,12 +1,13 @@
 import re
 
+import pytest
 import spacy
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from spacy.tokenizer import Tokenizer
 
 from spacy_bilstm_crf.corpus.docs import UNSPACED_LANGS, make_doc
-from spacy_bilstm_crf.corpus.sentence import EntitySpan, Sentence
+from spacy_bilstm_crf.corpus.sentence import EntitySpan, Record, Sentence
 
 ZH = spacy.blank("zh")
 EN = spacy.blank("en")
@@ -23,6 +24,10 @@ def sentence(tokens, *spans):
 
 def ents(doc):
     return [(ent.text, ent.label_) for ent in doc.ents]
+
+
+def iobs(doc):
+    return [token.ent_iob_ for token in doc]
 
 
 def test_languages_without_spaces_are_joined_without_spaces():
@@ -116,6 +121,14 @@ def test_spans_key_keeps_overlapping_entities():
     assert not records
 
 
+def test_whitespace_at_its_edges_makes_no_entity_longer():
+    spans = [(3, 9, "A"), (0, 4, "B")]
+    doc, [record] = make_doc(sentence("南湖大学     好", *spans), ZH)
+    assert ents(doc) == [("南湖大学", "B")]
+    assert (record.line, record.kind) == (1, "entity-dropped")
+
+
+@example(text="a\naa", spans=[(1, 3, "X"), (2, 4, "X")])
 @given(
     st.text("南湖ab \n\u3000", min_size=1, max_size=12),
     st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12), st.sampled_from("XY"))),
@@ -134,3 +147,25 @@ def test_ents_are_those_that_spacy_would_filter(text, spans):
         assert [(e.start, e.end) for e in plain.ents] == [
             (e.start, e.end) for e in filtered
         ]
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [
+        ("none", ["OBIO", "OO"]),
+        ("empty", ["OBIO", "--"]),
+        ("outside", ["-BI-", "--"]),
+    ],
+)
+def test_tokens_can_be_marked_as_not_annotated(missing, expected):
+    sentences = [sentence("在南湖边", (1, 3, "LOC")), sentence("你好")]
+    docs = [make_doc(each, ZH, missing=missing)[0] for each in sentences]
+    assert ["".join(iob or "-" for iob in iobs(doc)) for doc in docs] == expected
+
+
+def test_a_sentence_whose_entity_was_dropped_is_annotated():
+    record = Record("f", 1, "entity-dropped", "in two parts", label="LOC")
+    one = Sentence("在南湖边", [], "f", 1, [record])
+    assert iobs(make_doc(one, ZH, missing="empty")[0]) == ["O"] * 4
+    whitespace = sentence("在 边", (1, 2, "LOC"))
+    assert "" not in iobs(make_doc(whitespace, ZH, missing="empty")[0])

@@ -153,7 +153,7 @@ def test_entities_that_cannot_be_are_a_clear_error(save, tmp_path):
         (["."], {}, "is a folder: name the .spacy files"),
         ([], {}, "No input"),
         (["in.spacy", "out"], {}, "out is an input"),
-        (["in.spacy"], {"report_path": "out"}, "out is the report"),
+        (["in.spacy"], {"report_path": "out"}, "out is the output too"),
         (["in.spacy"], {"format": "csv"}, "Unknown format 'csv'. Use: columns, jsonl"),
         (["in.spacy"], {"scheme": "bies"}, "Unknown scheme 'bies'"),
         (["in.spacy"], {"scheme": "auto"}, "'auto' is for reading"),

@@ -26,9 +26,22 @@ def test_a_file_for_each_source(tmp_path):
 
 
 def test_clashing_names_are_an_error(tmp_path):
-    sources = [tmp_path / "a.bio", tmp_path / "a.txt"]
+    sources = [tmp_path / "x" / "a.bio", tmp_path / "y" / "a.bio"]
     with pytest.raises(CorpusError, match="would both be written"):
         plan_outputs(sources, tmp_path / "out")
+
+
+def test_names_that_begin_alike_are_kept_whole(tmp_path):
+    sources = [tmp_path / name for name in ("example.dev", "example.test", "b.c.bio")]
+    plan = plan_outputs(sources, tmp_path / "out")
+    assert [path.name for path in plan] == [
+        *("example.dev.spacy", "example.test.spacy", "b.spacy"),
+    ]
+
+
+def test_output_that_looks_like_another_file_is_an_error(tmp_path):
+    with pytest.raises(CorpusError, match="would be a folder"):
+        plan_outputs([tmp_path / "a.bio"], tmp_path / "out.jsonl")
 
 
 def test_files_appear_together_at_the_end(tmp_path):
@@ -81,5 +94,8 @@ def test_numbered_files_are_a_folder_that_spacy_reads(tmp_path):
 def test_old_numbered_files_are_not_mixed_with_new_ones(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "00007.spacy").write_bytes(b"old")
-    with Outputs() as outputs, pytest.raises(CorpusError, match="train is not empty"):
+    with (
+        Outputs() as outputs,
+        pytest.raises(CorpusError, match=r"00007.spacy is from another run"),
+    ):
         Shards(outputs, tmp_path / "train.spacy", numbered=True)

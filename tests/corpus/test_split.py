@@ -71,11 +71,31 @@ def test_pieces_keep_annotation_and_spans():
     assert all(piece.has_annotation("ENT_IOB") for piece in (head, tail))
 
 
+def test_pieces_keep_missing_annotation():
+    doc = make(TEXT, (3, 5), (8, 9))
+    doc.set_ents(doc.ents, missing=[doc[0:2], doc[9:13]], default="outside")
+    for max_tokens in (3, 5, 8):
+        cut = Splitter("none", max_tokens)(doc)
+        assert [token.ent_iob_ for piece in cut for token in piece] == [
+            *("", "", "O", "B", "I", "O", "O", "O", "B"),
+            *("", "", "", "", "O"),
+        ]
+        assert [ent.label_ for piece in cut for ent in piece.ents] == ["X", "X"]
+
+
 def test_spans_are_not_cut_either():
     doc = make(TEXT, (3, 8))
     doc.set_ents([], default="outside")
     assert pieces(doc, "none", 5, "sc")[0] == "甲乙丙"
-    assert pieces(doc, "none", 5)[0] == "甲乙丙。丁"
+    assert pieces(doc, "none", 6)[0] == "甲乙丙。丁\n"
+
+
+@pytest.mark.parametrize("borders", BORDERS)
+def test_no_piece_is_blank_or_begins_with_whitespace(borders):
+    doc = make("甲。\n \n\n乙。 \n丙")
+    parts = pieces(doc, borders, None if borders != "none" else 3)
+    assert len(parts) == 3
+    assert [part[0] for part in parts] == ["甲", "乙", "丙"]
 
 
 @pytest.mark.parametrize("text", ["", "甲"])

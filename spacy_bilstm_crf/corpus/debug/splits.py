@@ -5,14 +5,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
-from confection import Config
 from spacy.language import Language
-from spacy.schemas import ConfigSchemaInit, validate_init_settings
+from spacy.schemas import ConfigSchemaInit
 from spacy.tokens import DocBin
 from spacy.training import Corpus, Example
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.util import load_model_from_config, registry, resolve_dot_names
+from thinc.api import Config
 
+from ..pipeline import init_tokenizer
 from ..sentence import CorpusError
 from .counting import TRAIN, SplitCounter
 from .figures import Figures, Recognizer
@@ -39,7 +40,7 @@ def debug_data(
     settings = registry.resolve(filled["initialize"], schema=ConfigSchemaInit)
     readers = find_readers(filled, test)
     stored = {name: count_stored(reader) for name, reader in readers.items()}
-    init_tokenizer(nlp, settings, readers[TRAIN])
+    init_tokenizer(nlp, settings, lambda: readers[TRAIN](nlp))
     counters: Dict[str, SplitCounter] = {}
     splits = {}
     for name, reader in readers.items():
@@ -102,24 +103,6 @@ def count_stored(reader: Reader) -> Optional[Counter[int]]:
             raise CorpusError(f"{path}: not a DocBin: convert the corpus anew") from error
         lengths.update(map(len, docs.tokens))
     return lengths
-
-
-def init_tokenizer(nlp: Language, settings: Dict[str, Any], reader: Reader) -> None:
-    """Do what initialization does for the tokenizer: some are copied from another
-    pipeline or load a model of their own.
-
-    nlp (Language): The pipeline.
-    settings (Dict[str, Any]): The resolved section [initialize].
-    reader (Reader): The reader of the training data.
-    """
-    if settings["before_init"] is not None:
-        settings["before_init"](nlp)
-    if hasattr(nlp.tokenizer, "initialize"):
-        initialize = nlp.tokenizer.initialize
-        given = validate_init_settings(
-            initialize, settings["tokenizer"], section="tokenizer", name="tokenizer"
-        )
-        initialize(lambda: reader(nlp), nlp=nlp, **given)
 
 
 def find_recognizers(nlp: Language, settings: Dict[str, Any]) -> Dict[str, Recognizer]:

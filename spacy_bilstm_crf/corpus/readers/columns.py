@@ -11,9 +11,10 @@ from ..lines import NOT_UTF8, UTF8_BOM, check_is_text, decode
 from ..schemes import OUTSIDE
 from ..sentence import CorpusError, Options, Record, Sentence
 from ..tagging import TagReader, UnreadableTags
+from .spreadsheets import explain_no_tags, is_header
 
-# Lines that begin with one of these stand between two documents.
-BOUNDARIES = (b"-DOCSTART-", b"# newdoc")
+# Lines that begin with one of these stand between two documents or sentences.
+BOUNDARIES = (b"-DOCSTART-", b"# newdoc", b"# id ", b"# sent_id =", b"# text =")
 # 科0 is the character 科, the first of its word, and 10 is the character 1.
 SEGMENTED = re.compile(r"([^0-9]+|[0-9])[0-9]")
 # Most lines repeat an earlier one, the same token with the same tag: what is done
@@ -55,7 +56,9 @@ class ColumnReader:
         self._options = options
         self._most_columns = 0
         self._undecodable = 0
+        self._header: Optional[Record] = None
         check_is_text(path)
+        self._header = self._find_header()
         try:
             self._tags = TagReader(self._survey(), options.scheme)
         except UnreadableTags as error:
@@ -66,7 +69,7 @@ class ColumnReader:
             self._check_columns()
         self.evidence = self._tags.evidence
         columns = (options.token_column, options.tag_column)
-        if columns != (Options.token_column, Options.tag_column):
+        if self.n_columns > 2 or columns != (Options.token_column, Options.tag_column):
             self.evidence += (
                 f"; token in column {options.token_column}, "
                 f"tag in column {options.tag_column} of {self.n_columns}"
@@ -77,9 +80,11 @@ class ColumnReader:
 
     def __iter__(self) -> Iterator[Sentence]:
         source = str(self.path)
+        header = self._header
         for lines, rows in self._blocks():
             tokens, tags, widths, _, faults = zip(*rows, strict=True)
-            records: List[Record] = []
+            records: List[Record] = [] if header is None else [header]
+            header = None
             if any(faults) or not {1, self.n_columns}.issuperset(widths):
                 records.extend(self._find_faults(lines, rows))
             yield self._tags.read(list(tokens), tags, source, lines, records)
@@ -106,8 +111,26 @@ class ColumnReader:
                 if self._options.comment:
                     kept = [i for i, row in enumerate(rows) if row != COMMENT]
                     lines, rows = [lines[i] for i in kept], [rows[i] for i in kept]
+                if rows and self._header and lines[0] == self._header.line:
+                    lines, rows = lines[1:], rows[1:]
                 if rows:
                     yield lines, rows
+
+    def _find_header(self) -> Optional[Record]:
+        """Look whether the first line names the columns."""
+        rows = self._rows()
+        line, row = next(rows, (0, COMMENT))
+        # Where any word may be a label, only one that stands there once is none.
+        alone = self._options.scheme.lower() == "io"
+        if not is_header(row.tag) or (alone and any(r.tag == row.tag for _, r in rows)):
+            return None
+        why = "a header line"
+        return Record(str(self.path), line, "not-read", why, row.text, fault=False)
+
+    def _rows(self) -> Iterator[Tuple[int, Row]]:
+        """Go through the rows of all sentences, each with its line number."""
+        for lines, rows in self._blocks():
+            yield from zip(lines, rows, strict=True)
 
     def _survey(self) -> Iterator[Sequence[str]]:
         """Go through the tags of the file, and count what else is needed."""
@@ -144,8 +167,12 @@ class ColumnReader:
 
     def _check_columns(self) -> None:
         """Reject a file whose columns are others than the chosen ones."""
-        lines, rows = next(self._blocks())
-        where = f"{self.path}:{lines[0]}"
+        line, row = next(self._rows())
+        where = f"{self.path}:{line}"
+        if not self._tags.n_tags and not self._undecodable:
+            why = explain_no_tags(row.text for _, row in self._rows())
+            if why:
+                raise CorpusError(f"{where}: {why}")
         chosen = (self._options.token_column, self._options.tag_column)
         for column in chosen if self._most_columns else ():
             if not -self._most_columns <= column < self._most_columns:
@@ -161,19 +188,19 @@ class ColumnReader:
         if not self._tags.n_tags:
             if self._undecodable:
                 raise CorpusError(f"{self.path}:{self._undecodable}: {NOT_UTF8}")
-            found = f"'{rows[0].tag}'" if rows[0].width > 1 else "only one column"
+            found = f"'{row.tag}'" if row.width > 1 else "only one column"
             has = (
                 "ends with a tag" if chosen[1] == -1 else f"has in column {chosen[1]} a tag"
             )
             raise CorpusError(
                 f"{where}: no line of the file {has} such as O or B-PER (here: {found}): "
-                "put the token first and the tag last on each line, or name their columns"
+                "put the token first and the tag last on each line, or name their columns "
+                "(--token-column, --tag-column)"
             )
 
     def _find_tag(self, tag: str) -> int:
         """Find the first line with a tag."""
-        places = (zip(lines, rows, strict=True) for lines, rows in self._blocks())
-        return next(n for n, row in chain.from_iterable(places) if row.tag == tag)
+        return next(line for line, row in self._rows() if row.tag == tag)
 
 
 def parse_line(line: bytes, options: Options) -> Optional[Row]:

@@ -119,13 +119,18 @@ def _make_sentence(entry: Entry, source: str, line: int, place: str) -> Sentence
     records: List[Record] = []
 
     def add(
-        kind: Kind, why: str, before: str = "", after: str = "", label: str = ""
+        kind: Kind,
+        why: str,
+        before: str = "",
+        after: str = "",
+        label: str = "",
+        fault: bool = True,
     ) -> None:
         why = f"{why}{place}"
-        records.append(Record(source, line, kind, why, before, after, label))
+        records.append(Record(source, line, kind, why, before, after, label, fault))
 
     if entry.not_accepted:
-        add("not-gold", entry.not_accepted, entry.text[:SHOWN])
+        add("not-gold", entry.not_accepted, entry.text[:SHOWN], fault=False)
     for span, fault in [(s, find_fault(s, entry.text)) for s in entry.spans]:
         if fault:
             add("entity-dropped", f"entity dropped: {fault}", *_describe(span))
@@ -136,7 +141,7 @@ def _make_sentence(entry: Entry, source: str, line: int, place: str) -> Sentence
             why = "the text of an entity is another one at its offsets, which count"
             add("text-mismatch", why, span.text, marked, span.label)
     for span, why in entry.not_gold:
-        add("entity-dropped", f"entity dropped: {why}", *_describe(span))
+        add("entity-dropped", f"entity dropped: {why}", *_describe(span), fault=False)
     return Sentence(entry.text, spans, source, line, records)
 
 

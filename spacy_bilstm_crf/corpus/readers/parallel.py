@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from ..lines import NOT_UTF8, check_is_text, decode, read_lines
+from ..looks import looks_tagged
 from ..sentence import CorpusError, Options, Record, Sentence
 from ..tagging import TagReader, UnreadableTags
 
@@ -41,7 +42,7 @@ class ParallelReader:
         self._by_character = False
         tag_path = tag_file(path)
         if tag_path is None:
-            what = "a file of tags" if is_tag_file(path) else "no file of tags beside it"
+            what = "a file of tags" if sentence_file(path) else "no file of tags beside it"
             hint = "give the sentences, in a pair such as sentences.txt and tags.txt"
             raise CorpusError(f"{path}: {what}: {hint}")
         self.tag_path = tag_path
@@ -142,14 +143,14 @@ def tag_file(path: Path) -> Optional[Path]:
     return next(_counterparts(path, PAIRS), None)
 
 
-def is_tag_file(path: Path) -> bool:
-    """Check whether a file is the lesser half of a pair.
+def sentence_file(path: Path) -> Optional[Path]:
+    """Find the sentences of a file of tags.
 
-    path (Path): A file.
-    RETURNS (bool): Whether there is a file of sentences that it has the tags of.
+    path (Path): The tags.
+    RETURNS (Optional[Path]): The file that they are the tags of, if there is one.
     """
     swapped = ((tags, sentences) for sentences, tags in PAIRS)
-    return next(_counterparts(path, swapped), None) is not None
+    return next(_counterparts(path, swapped), None)
 
 
 def matches(path: Path) -> bool:
@@ -159,7 +160,9 @@ def matches(path: Path) -> bool:
     path (Path): A file or folder.
     RETURNS (bool): Whether it is one of two parallel files.
     """
-    return path.is_file() and (tag_file(path) is not None or is_tag_file(path))
+    sentences = path if tag_file(path) is not None else sentence_file(path)
+    # Two column files may be called source and target as well.
+    return path.is_file() and sentences is not None and not looks_tagged(sentences)
 
 
 def _counterparts(path: Path, pairs: Iterable[Tuple[str, str]]) -> Iterator[Path]:

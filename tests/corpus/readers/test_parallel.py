@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from spacy_bilstm_crf.corpus.readers.parallel import (
     ParallelReader,
-    is_tag_file,
     matches,
+    sentence_file,
     tag_file,
 )
 from spacy_bilstm_crf.corpus.sentence import CorpusError, Options
@@ -194,8 +194,8 @@ def test_usual_pairs_are_found_by_their_names(tmp_path, sentences, tags):
     assert (tag_file(path), matches(path)) == (None, False)
     other.write_text("B-PER\n", "utf8")
     (tmp_path / "other.txt").touch()
-    assert (tag_file(path), is_tag_file(path), matches(path)) == (other, False, True)
-    assert (tag_file(other), is_tag_file(other), matches(other)) == (None, True, True)
+    assert (tag_file(path), sentence_file(path), matches(path)) == (other, None, True)
+    assert (tag_file(other), sentence_file(other), matches(other)) == (None, path, True)
     assert not matches(tmp_path / "other.txt")
     assert len(list(ParallelReader(path))) == 1
 
