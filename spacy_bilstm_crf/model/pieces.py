@@ -39,7 +39,10 @@ def settle(run: Run, guesses: Tensor, tolerance: float) -> None:
     ends = run(index, guesses)
     # In each round at least one more piece is right.
     for i in range(len(guesses) + ROUNDS):
-        same = torch.isclose(guesses[1:], ends[:-1], rtol=0.0, atol=tolerance)
+        # What is no number stays none: it cannot become more right.
+        same = torch.isclose(
+            guesses[1:], ends[:-1], rtol=0.0, atol=tolerance, equal_nan=True
+        )
         wrong = index[1:][~same.flatten(1).all(1)]
         if not len(wrong):
             return

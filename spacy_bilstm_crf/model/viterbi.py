@@ -66,12 +66,17 @@ def _best_scores(emissions: Tensor, first: Tensor, transitions: Tensor) -> Tenso
 def _best_last(final: Tensor) -> Tensor:
     """Last tags of the best paths, from their scores of shape (B, K)."""
     best, last_tags = final.max(-1)
+    require_path(best)
+    return last_tags
+
+
+def require_path(best: Tensor) -> None:
+    """Raise ValueError unless the scores of the best paths are scores of paths."""
     if not torch.isfinite(best).all():
         raise ValueError(
             "no best path: a sequence has emissions that are not finite, or the tags "
             "allowed at its tokens leave no legal path"
         )
-    return last_tags
 
 
 def _trace(scores: Tensor, transitions: Tensor, last: Tensor, last_tags: Tensor) -> Tensor:
@@ -124,6 +129,8 @@ def _viterbi_in_pieces(
     warm = pieces[-WARM_UP:].transpose(1, 2).contiguous()
     guesses = _best_scores(warm, warm[0], transitions)[-1].roll(1, 1)
     settle(ahead, (guesses - guesses.amax(0)).T.contiguous(), 1e-4)
+    # Where no path leads through a piece, the ones after it cannot tell.
+    require_path(scores[-1, :, :-1].amax(0))
     tags = last.new_zeros(steps, num_pieces)
     guessed = scores[-1].max(0).indices
     guessed[-1:] = _best_last((scores[last[-1], :, -1] + end).unsqueeze(0))

@@ -62,6 +62,14 @@ def test_gradients_come_from_the_plain_lstm(monkeypatch):
     assert network.forwards[0].weight_ih_l0.grad is not None
 
 
+@torch.no_grad()
+def test_bfloat16_is_not_cut(monkeypatch):
+    monkeypatch.setattr(bilstm, "lstm_in_pieces", None)
+    network = BiLSTM(width=4, hidden_width=3, depth=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert network(torch.randn(30, 1, 4), torch.tensor([30])).shape == (30, 1, 6)
+
+
 @given(
     steps=st.integers(20, 60),
     seed=st.integers(0, 10**6),
@@ -85,9 +93,11 @@ def test_viterbi_in_pieces_is_the_plain_viterbi(steps, seed, sharpness, density)
     assert torch.equal(found[:, 0], whole[:, 0])
 
 
-def test_viterbi_in_pieces_tells_of_no_path():
+@pytest.mark.parametrize("value", [-torch.inf, torch.nan])
+@pytest.mark.parametrize("step", [0, 7, 8, 13, 30, 39])
+def test_viterbi_in_pieces_tells_of_no_path(value, step):
     emissions = torch.zeros(40, 1, K)
-    emissions[30] = -torch.inf
+    emissions[step] = value
     zeros, mask = torch.zeros(K), torch.ones(40, 1, dtype=torch.bool)
     with pytest.raises(ValueError, match="no best path"):
         decode(emissions, zeros, torch.zeros(K, K), zeros, mask)
