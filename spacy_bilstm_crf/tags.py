@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 OUTSIDE = 0
 UNKNOWN = -1
+# Instead of the index of a label: whatever it is.
+ANY_LABEL = -1
 BEGIN, INSIDE, LAST, UNIT = range(4)
 PREFIXES = "BILU"
 
@@ -63,6 +65,18 @@ def count_labels(num_tags: int) -> int:
 def tag_names(labels: Sequence[str]) -> List[str]:
     """RETURNS (List[str]): The name of every tag id: O, B-X, I-X, L-X, U-X, B-Y ..."""
     return ["O", *(f"{prefix}-{label}" for label in labels for prefix in PREFIXES)]
+
+
+def source_tags(old: Sequence[str], new: Sequence[str]) -> NDArray[numpy.int64]:
+    """Find the tags of some labels among those of other labels.
+
+    old (Sequence[str]): Labels.
+    new (Sequence[str]): Labels.
+    RETURNS (int array, shape (K,)): For each tag of the new labels its id among those of
+        the old ones, UNKNOWN if it is none of them.
+    """
+    ids = {name: i for i, name in enumerate(tag_names(old))}
+    return numpy.array([ids.get(name, UNKNOWN) for name in tag_names(new)])
 
 
 def legal_tags(num_labels: int) -> LegalTags:

@@ -48,9 +48,10 @@ def gold_tags(examples: Sequence[Example], labels: Sequence[str]) -> List[TagIds
             found = {ent.label_ for ent in eg.reference.ents}.difference(labels)
             raise ValueError(
                 f"the gold annotation has entities of the label(s) {sorted(found)}, which "
-                f"the component was not initialized with: it knows {list(labels)}. Add the "
-                "missing ones to its labels in [initialize.components], or initialize it "
-                "on data that has them"
+                f"the component does not know: it knows {list(labels)}. Initialize it with "
+                "them by [initialize.components]; if it is already trained, call its "
+                "add_label, or set [initialize.before_init] to @callbacks = "
+                '"spacy-bilstm-crf.add_labels.v1"'
             )
         targets.append(target)
     return targets

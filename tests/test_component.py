@@ -242,18 +242,16 @@ def test_initialization_without_labels_is_a_clear_error():
         nlp.initialize(lambda: make_examples(nlp, TRAIN[2:3]))
 
 
-def test_a_label_after_initialization_is_a_clear_error(trained):
+def test_a_label_that_is_not_a_string_is_a_clear_error(trained):
     ner = trained.get_pipe("ner")
     assert ner.add_label("PER") == 0
-    with pytest.raises(ValueError, match=r"E922.*ner"):
-        ner.add_label("NEW")
     with pytest.raises(ValueError, match="E187"):
         ner.add_label(3)
 
 
 def test_a_gold_label_unknown_at_update_is_a_clear_error(trained):
     examples = make_examples(trained, [("张伟", [(0, 2, "NEW")])])
-    with pytest.raises(ValueError, match=r"\['NEW'\].*\['LOC', 'ORG', 'PER'\]"):
+    with pytest.raises(ValueError, match=r"\['NEW'\].*\['LOC', 'ORG', 'PER'\].*add_label"):
         trained.get_pipe("ner").update(examples)
 
 

@@ -10,6 +10,7 @@ SETUP_CFG = Path(__file__).parents[1] / "setup.cfg"
 LISTED = {
     "spacy_factories": "factories",
     "spacy_architectures": "architectures",
+    "spacy_callbacks": "callbacks",
     "spacy_tokenizers": "tokenizers",
     "spacy_cli": "cli",
 }

@@ -10,6 +10,7 @@ from spacy_bilstm_crf.tags import (
     count_tags,
     find_spans,
     legal_tags,
+    source_tags,
     tag_names,
 )
 
@@ -78,3 +79,16 @@ def test_written_tags_are_legal(case):
         assert legal.start[tags[0]]
         assert legal.end[tags[-1]]
     assert all(legal.transitions[a, b] for a, b in itertools.pairwise(tags))
+
+
+@given(
+    st.lists(st.text(max_size=2), unique=True), st.lists(st.text(max_size=2), unique=True)
+)
+def test_source_tags_are_those_of_the_same_name(old, new):
+    source = source_tags(old, new)
+    assert len(source) == count_tags(len(new))
+    for name, tag in zip(tag_names(new), source.tolist(), strict=True):
+        if tag < 0:
+            assert name not in tag_names(old)
+        else:
+            assert tag_names(old)[tag] == name

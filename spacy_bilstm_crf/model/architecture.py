@@ -10,9 +10,10 @@ from thinc.api import Model, get_array_module
 from thinc.types import ArgsKwargs, Floats1d, Floats2d, Ints1d
 from thinc.util import partial, torch2xp, xp2torch
 
-from ..query import Allowed, Query
+from ..query import Allowed, Query, TokenSpans
 from .embed import GATHER_VOCABULARY, SAMPLE_SIZE
 from .network import DECODERS
+from .pieces import LONG
 from .shim import BiLSTMCRFShim
 
 # Arrays of numpy or cupy. thinc's types do not know indexing by arrays.
@@ -31,7 +32,8 @@ PADDED_TOKENS = 3072
 # them go together, in up to so many times the padded tokens.
 FEW = 16
 STRETCH = 20
-# Numbers in one step of the CRF, sequences * K * K: 64 MiB. It binds with many labels only.
+# Numbers in one step of the CRF, sequences * K * K * best paths: 64 MiB. It binds with many
+# labels or paths only.
 CELLS = 2**24
 
 
@@ -141,17 +143,15 @@ def forward(
     X (InT): Docs, or a `Query`.
     is_train (bool): Whether to give losses and a callback rather than tags.
     RETURNS (Tuple[OutT, Callable]): Tag ids per Doc, int64, or, for a query with a
-        temperature, ids and probabilities, float32, shape (tokens, 3), see `BiLSTMCRF`; or
+        temperature, what it wants, float32, shape (tokens, columns), see `BiLSTMCRF`; or
         a loss per Doc, shape (Docs,), and the callback that takes its gradient.
     """
-    docs, allowed, temperature = Query(*X) if isinstance(X, tuple) else Query(X)
+    query = Query(*X) if isinstance(X, tuple) else Query(X)
+    docs, allowed, temperature, teacher, *_ = query
     lengths = numpy.array([len(doc) for doc in docs], dtype="int64")
     num_tokens = int(lengths.sum())
-    tags: Array = (
-        numpy.zeros(num_tokens, dtype="int64")
-        if temperature is None
-        else numpy.zeros((num_tokens, 3), dtype="float32")
-    )
+    num_tags = model.get_dim("nO")
+    tags: Array = query.make_answer(num_tokens, num_tags)
     losses: Array = model.ops.alloc1f(len(docs))
     if not lengths.any():
         # Some embeddings cannot take a batch without tokens.
@@ -161,13 +161,22 @@ def forward(
     vectors, backprop_tok2vec = model.layers[0](docs, is_train)
     flat_vectors: Array = xp.concatenate(vectors)
     flat_allowed = numpy.concatenate(allowed) if allowed else None
-    kwargs: Dict[str, Any] = {"temperature": temperature}
+    flat_bonus = numpy.concatenate(query.bonus) if query.bonus else None
+    flat_taught: Array = None
+    if teacher is not None:
+        flat_taught = xp.concatenate(teacher.layers[0].predict(docs))
+    kwargs: Dict[str, Any] = {
+        "temperature": temperature,
+        "want": query.want,
+        "top_k": query.top_k,
+    }
     if is_train:
         keep = (1.0 - dropout) * (1.0 - model.attrs["dropout_rate"])
         kwargs = {"loss": True, "dropout": 1.0 - keep, "locked": locked}
 
     callbacks = []
-    for batch in plan_batches(lengths, PADDED_TOKENS, CELLS // model.get_dim("nO") ** 2):
+    max_sequences = CELLS // (num_tags**2 * query.top_k)
+    for batch in plan_batches(lengths, PADDED_TOKENS, max_sequences):
         here = Batch(*map(xp.asarray, batch))
         args = [
             xp2torch(_pad(flat_vectors, here), requires_grad=is_train, device=shim.device),
@@ -176,7 +185,17 @@ def forward(
         if flat_allowed is not None:
             padded = _pad(flat_allowed, batch)
             args.append(xp2torch(padded, device=shim.device))
-        Y, callback = shim(ArgsKwargs(args=tuple(args), kwargs=kwargs), is_train)
+        if teacher is not None:
+            taught = xp2torch(_pad(flat_taught, here), device=shim.device)
+            kwargs["teacher"] = (_shim(teacher).network, taught)
+        if flat_bonus is not None:
+            kwargs["bonus"] = xp2torch(_pad(flat_bonus, batch), device=shim.device)
+        if query.incorrect is not None:
+            spans = xp.asarray(_batch_spans(query.incorrect, batch))
+            kwargs["incorrect"] = xp2torch(spans, device=shim.device)
+        # A copy: the callback uses them too, when this loop is at another batch.
+        inputs = ArgsKwargs(args=tuple(args), kwargs=dict(kwargs))
+        Y, callback = shim(inputs, is_train)
         if is_train:
             losses[here.docs] = torch2xp(Y.detach())
             callbacks.append((here, Y, callback))
@@ -215,14 +234,14 @@ class Batch(NamedTuple):
 
 
 def plan_batches(
-    lengths: NDArray[numpy.int64], padded_tokens: int, sequences: int
+    lengths: NDArray[numpy.int64], padded_tokens: int, most: int
 ) -> List[Batch]:
     """Sort Docs by length and cut them into batches of bounded size. Empty Docs are in
     none of them; a Doc that exceeds the bounds has one to itself.
 
     lengths (int array, shape (Docs,)): Tokens in each Doc.
     padded_tokens (int): Bound on steps times sequences, stretched for few long Docs.
-    sequences (int): Bound on sequences.
+    most (int): Bound on sequences.
     RETURNS (List[Batch]): The batches, longest Docs first.
     """
     order = numpy.argsort(-lengths, kind="stable")
@@ -231,6 +250,8 @@ def plan_batches(
     batches = []
     while len(order):
         longest = int(lengths[order[0]])
+        # The longest go through the network in pieces, which only one at a time can.
+        sequences = 1 if longest >= LONG else most
         bound = max(padded_tokens, min(FEW * longest, STRETCH * padded_tokens))
         size = max(1, min(sequences, bound // longest))
         docs, order = order[:size], order[size:]
@@ -252,6 +273,13 @@ def _pad(flat: Array, batch: Batch) -> Array:
     padded = xp.zeros(shape, dtype=flat.dtype)
     padded[batch.rows, batch.columns] = flat[batch.tokens]
     return padded
+
+
+def _batch_spans(spans: TokenSpans, batch: Batch) -> NDArray[numpy.int64]:
+    """RETURNS (int array, shape (S, 4)): The spans of a batch, its column before each."""
+    here = [spans[doc] for doc in batch.docs]
+    columns = numpy.repeat(numpy.arange(len(here)), [len(rows) for rows in here])
+    return numpy.column_stack((columns, numpy.concatenate(here)))
 
 
 def _split(flat: Array, lengths: NDArray[numpy.int64]) -> List[Array]:

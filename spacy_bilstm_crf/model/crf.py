@@ -7,7 +7,10 @@ import torchcrf
 from torch import Tensor
 from torch.types import Number
 
-from .log_partition import log_partition, path_probabilities
+from .chain import path_probabilities, span_chain
+from .kbest import kbest
+from .log_partition import expectations, log_partition
+from .rehearsal import Scores, path_divergence
 from .viterbi import viterbi
 
 Legal = Tuple[Tensor, Tensor, Tensor]
@@ -157,7 +160,7 @@ class LinearChainCRF(torchcrf.CRF):
     def path_probabilities(
         self, emissions: Tensor, mask: Tensor, path: Tensor, temperature: float = 1.0
     ) -> Tensor:
-        """How sure the CRF is of a path, step by step; see `log_partition`.
+        """How sure the CRF is of a path, step by step; see `chain`.
 
         emissions (Tensor): Shape (T, B, K).
         mask (Tensor): True at tokens, a prefix of each sequence and nowhere empty, bool,
@@ -166,10 +169,63 @@ class LinearChainCRF(torchcrf.CRF):
         temperature (float): All scores are divided by it. Above 1 the CRF is less sure.
         RETURNS (Tensor): float32, shape (T, B, 2).
         """
-        emissions, start, transitions, end = (
-            score / temperature for score in (emissions.float(), *self._scores())
-        )
-        return path_probabilities(emissions, start, transitions, end, mask, path)
+        scores = self._tempered(emissions, temperature)
+        return path_probabilities(*scores, mask, path.unsqueeze(2)).squeeze(2)
+
+    @torch.no_grad()
+    def tag_marginals(
+        self, emissions: Tensor, mask: Tensor, temperature: float = 1.0
+    ) -> Tensor:
+        """Probability of each tag at each token. Arguments as for `path_probabilities`.
+
+        RETURNS (Tensor): float32, 0 at padding, shape (T, B, K).
+        """
+        return expectations(*self._tempered(emissions, temperature), mask).tags
+
+    def span_chain(
+        self, emissions: Tensor, mask: Tensor, path: Tensor, temperature: float = 1.0
+    ) -> Tensor:
+        """What the probability of any span is a product of; see `chain`. Arguments as for
+        `path_probabilities`. The tags are BILUO tags.
+
+        RETURNS (Tensor): float32, shape (T, B, 2 + 6L).
+        """
+        return span_chain(*self._tempered(emissions, temperature), mask, path)
+
+    def best_paths(
+        self, emissions: Tensor, mask: Tensor, k: int, temperature: float = 1.0
+    ) -> Tuple[Tensor, Tensor]:
+        """Find the k best legal paths of each sequence, best first. Arguments as for
+        `path_probabilities`.
+
+        RETURNS (Tuple[Tensor, Tensor]): Tag ids, int64, shape (k, T, B), and log
+            probabilities, float32, shape (k, B): -inf where there are fewer paths.
+        """
+        return kbest(*self._tempered(emissions, temperature), mask, k)
+
+    def divergence(
+        self, emissions: Tensor, mask: Tensor, teacher: "LinearChainCRF", taught: Tensor
+    ) -> Tensor:
+        """Compute how far the paths have moved away from those of another CRF; see
+        `rehearsal`.
+
+        emissions (Tensor): Shape (T, B, K).
+        mask (Tensor): As for `path_probabilities`.
+        teacher (LinearChainCRF): The other CRF, of the same legal transitions.
+        taught (Tensor): Its emissions, shape (T, B, K).
+        RETURNS (Tensor): float32, shape (B,).
+        """
+        old = (taught.float(), *teacher._scores())
+        return path_divergence(old, (emissions.float(), *self._scores()), mask)
+
+    def log_z(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Compute the log of the sum over all legal paths; see `log_partition`.
+
+        emissions (Tensor): Shape (T, B, K); -inf for tags that are not allowed.
+        mask (Tensor): As for `path_probabilities`.
+        RETURNS (Tensor): float32, shape (B,).
+        """
+        return log_partition(emissions.float(), *self._scores(), mask)
 
     def _scores(self) -> Tuple[Tensor, Tensor, Tensor]:
         """RETURNS (Tuple): Start, transition and end scores, -inf where illegal."""
@@ -178,6 +234,10 @@ class LinearChainCRF(torchcrf.CRF):
             self.transitions.masked_fill(~self.legal_transitions, -torch.inf),
             self.end_transitions.masked_fill(~self.legal_end, -torch.inf),
         )
+
+    def _tempered(self, emissions: Tensor, temperature: float) -> Scores:
+        start, transitions, end = (score / temperature for score in self._scores())
+        return emissions.float() / temperature, start, transitions, end
 
     def _time_major(
         self, emissions: Tensor, mask: Optional[Tensor], tags: Optional[Tensor] = None

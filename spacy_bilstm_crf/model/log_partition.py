@@ -23,6 +23,9 @@ MAX_SPREAD = 58.0
 # Stands for log(0) where logsumexp over nothing but -inf would give nan gradients.
 NEVER = -1e30
 
+# Tag ids, int64, both of shape (T - 1, B, P).
+Pairs = Tuple[Tensor, Tensor]
+
 
 class Expectations(NamedTuple):
     """A distribution over paths.
@@ -31,8 +34,8 @@ class Expectations(NamedTuple):
     tags (Tensor): Probability of each tag at each step, 0 at padding, shape (T, B, K).
     transitions (Tensor): Expected count of each transition, shape (B, K, K).
     end (Tensor): Probability of each tag at the last step, shape (B, K).
-    pairs (Tensor): Probability of a path's tags at each step and the one before, shape
-        (T - 1, B), arbitrary at padding. Empty if no path was given.
+    pairs (Tensor): Probability of the pairs of tags that were asked for, shape
+        (T - 1, B, P), arbitrary at padding. Empty if none were.
     """
 
     log_z: Tensor
@@ -60,40 +63,39 @@ def log_partition(
     return log_z
 
 
-@torch.no_grad()
-def path_probabilities(
+def expectations(
     emissions: Tensor,
     start: Tensor,
     transitions: Tensor,
     end: Tensor,
     mask: Tensor,
-    path: Tensor,
-) -> Tensor:
-    """How sure the distribution is of a path, step by step. The tags are a Markov chain, so
-    the probability of the path's tags from step i to step j is the first value at i times
-    the second values at i + 1 ... j.
+    pairs: Optional[Pairs] = None,
+) -> Expectations:
+    """Compute the expected counts of tags and transitions.
 
     emissions, start, transitions, end, mask (Tensor): As for `log_partition`.
-    path (Tensor): Tag ids, int64, shape (T, B).
-    RETURNS (Tensor): Shape (T, B, 2): probability of the path's tag, and of this tag given
-        the path's tag at the step before (at the first step, once more of the tag).
-        Arbitrary at padding.
+    pairs (Optional[Pairs]): Tags at each step but the last, and tags at the step after,
+        whose joint probability is wanted too.
+    RETURNS (Expectations): The distribution.
     """
-    args = (emissions, start, transitions, end, mask)
-    found = _in_probability_space(*args, path) or _in_log_space(*args, path)
-    here = _at(found.tags, path)
-    # Where the step before is impossible, so is the path.
-    given = found.pairs / here[:-1].clamp_min(TINY)
-    return torch.stack((here, torch.cat((here[:1], given.clamp_max_(1.0)))), dim=-1)
+    args = (emissions, start, transitions, end, mask, pairs)
+    return _in_probability_space(*args) or _in_log_space(*args)
 
 
 class _LogPartition(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, *args: Tensor) -> Tensor:
-        expectations = _in_probability_space(*args) or _in_log_space(*args)
+    def forward(
+        ctx: Any,
+        emissions: Tensor,
+        start: Tensor,
+        transitions: Tensor,
+        end: Tensor,
+        mask: Tensor,
+    ) -> Tensor:
+        found = expectations(emissions, start, transitions, end, mask)
         if any(ctx.needs_input_grad):
-            ctx.save_for_backward(*expectations[1:4])
-        return expectations.log_z
+            ctx.save_for_backward(*found[1:4])
+        return found.log_z
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tuple[Optional[Tensor], ...]:
@@ -115,7 +117,7 @@ def _in_probability_space(
     transitions: Tensor,
     end: Tensor,
     mask: Tensor,
-    path: Optional[Tensor] = None,
+    pairs: Optional[Pairs] = None,
 ) -> Optional[Expectations]:
     """Run both recursions as matrix products over probabilities that are normalised at each
     step. The backward recursion runs over reversed sequences, so that one batched product
@@ -168,22 +170,18 @@ def _in_probability_space(
     # One over the mass of all pairs of tags at a step and the one before it.
     weights = (mask / (joint * norm_ahead))[1:]
     counts = (ahead[:-1] * weights.unsqueeze(-1)).permute(1, 2, 0)
-    pairs = emissions.new_empty(0)
-    if path is not None:
-        pairs = _at(ahead[:-1], path[:-1]) * weights * _at(behind[1:], path[1:])
-        pairs *= step[path[:-1], path[1:]]
+    joint_pairs = emissions.new_empty(0)
+    if pairs is not None:
+        before, after = pairs
+        joint_pairs = ahead[:-1].gather(2, before) * weights.unsqueeze(-1)
+        joint_pairs.mul_(behind[1:].gather(2, after)).mul_(step[before, after])
     return Expectations(
         log_z=log_z,
         tags=tags,
         transitions=torch.bmm(counts, behind[1:].transpose(0, 1)).mul_(step),
         end=tags[lengths - 1, columns],
-        pairs=pairs,
+        pairs=joint_pairs,
     )
-
-
-def _at(x: Tensor, path: Tensor) -> Tensor:
-    """The values of (T, B, K) at a path of (T, B)."""
-    return x.gather(2, path.unsqueeze(-1)).squeeze(-1)
 
 
 def _spread(scores: Tensor, best: Tensor) -> Tensor:
@@ -199,7 +197,7 @@ def _in_log_space(
     transitions: Tensor,
     end: Tensor,
     mask: Tensor,
-    path: Optional[Tensor] = None,
+    pairs: Optional[Pairs] = None,
 ) -> Expectations:
     """The same by logsumexp: several times slower, right for scores of any size."""
     emissions, start, transitions, end = (
@@ -208,31 +206,45 @@ def _in_log_space(
     num_steps, num_seqs, num_tags = emissions.shape
     lengths = mask.sum(0)
     ahead, behind = torch.empty_like(emissions), torch.empty_like(emissions)
+    # Brought back to a best of 0 at each step: sums over many steps have few digits left.
+    level = emissions.new_empty(num_steps, num_seqs)
     ahead[0] = start + emissions[0]
-    for t in range(1, num_steps):
-        scores = ahead[t - 1].unsqueeze(2) + transitions
-        ahead[t] = scores.logsumexp(1) + emissions[t]
+    for t in range(num_steps):
+        if t:
+            scores = ahead[t - 1].unsqueeze(2) + transitions
+            ahead[t] = scores.logsumexp(1) + emissions[t]
+        level[t] = ahead[t].amax(-1)
+        ahead[t] -= level[t].unsqueeze(-1)
     behind[-1] = end
     for t in range(num_steps - 2, -1, -1):
         scores = transitions + (emissions[t + 1] + behind[t + 1]).unsqueeze(1)
         behind[t] = torch.where(mask[t + 1].unsqueeze(1), scores.logsumexp(2), end)
-    log_z = (ahead[0] + behind[0]).logsumexp(-1)
+        behind[t] -= torch.where(mask[t + 1], behind[t].amax(-1), 0.0).unsqueeze(-1)
+    columns = torch.arange(num_seqs, device=mask.device)
+    log_z = torch.where(mask, level, 0.0).sum(0)
+    log_z += (ahead[lengths - 1, columns] + end).logsumexp(-1)
     possible = log_z > NEVER / 2
-    tags = (ahead + behind - log_z.unsqueeze(-1)).exp()
+    tags = (ahead + behind).softmax(-1)
     tags = torch.where((mask & possible).unsqueeze(-1), tags, 0.0)
     counts = emissions.new_zeros(num_seqs, num_tags, num_tags)
+    # That of all pairs of tags at a step and the one after it.
+    mass = emissions.new_empty(num_steps - 1, num_seqs)
     for t in range(1, num_steps):
         scores = ahead[t - 1].unsqueeze(2) + transitions
-        scores += (emissions[t] + behind[t] - log_z.unsqueeze(-1)).unsqueeze(1)
-        counts += torch.where((mask[t] & possible)[:, None, None], scores.exp(), 0.0)
-    pairs = emissions.new_empty(0)
-    if path is not None:
-        pairs = _at(ahead[:-1], path[:-1]) + transitions[path[:-1], path[1:]]
-        pairs = (pairs + _at(emissions[1:] + behind[1:], path[1:]) - log_z).exp()
+        scores += (emissions[t] + behind[t]).unsqueeze(1)
+        mass[t - 1] = scores.logsumexp((1, 2))
+        scores = (scores - mass[t - 1, :, None, None]).exp()
+        counts += torch.where((mask[t] & possible)[:, None, None], scores, 0.0)
+    joint_pairs = emissions.new_empty(0)
+    if pairs is not None:
+        before, after = pairs
+        joint_pairs = ahead[:-1].gather(2, before) + transitions[before, after]
+        joint_pairs += (emissions[1:] + behind[1:]).gather(2, after)
+        joint_pairs = (joint_pairs - mass.unsqueeze(-1)).exp()
     return Expectations(
         log_z=torch.where(possible, log_z, -torch.inf),
         tags=tags,
         transitions=counts,
-        end=tags[lengths - 1, torch.arange(num_seqs, device=tags.device)],
-        pairs=pairs,
+        end=tags[lengths - 1, columns],
+        pairs=joint_pairs,
     )

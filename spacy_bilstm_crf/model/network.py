@@ -1,6 +1,6 @@
 """torch: dropout -> BiLSTM -> Linear -> CRF or softmax."""
 
-from typing import Optional, Protocol
+from typing import Any, Optional, Protocol, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from ..tags import count_labels, legal_tags
 from .bilstm import BiLSTM, drop
 from .crf import Legal, LinearChainCRF
 from .softmax import Softmax
+from .span_penalty import span_penalty
 
 DECODERS = ("crf", "softmax")
 
@@ -22,6 +23,24 @@ class Decoder(Protocol):
 
     def path_probabilities(
         self, emissions: Tensor, mask: Tensor, path: Tensor, temperature: float = 1.0
+    ) -> Tensor: ...
+
+    def tag_marginals(
+        self, emissions: Tensor, mask: Tensor, temperature: float = 1.0
+    ) -> Tensor: ...
+
+    def span_chain(
+        self, emissions: Tensor, mask: Tensor, path: Tensor, temperature: float = 1.0
+    ) -> Tensor: ...
+
+    def best_paths(
+        self, emissions: Tensor, mask: Tensor, k: int, temperature: float = 1.0
+    ) -> Tuple[Tensor, Tensor]: ...
+
+    def log_z(self, emissions: Tensor, mask: Tensor) -> Tensor: ...
+
+    def divergence(
+        self, emissions: Tensor, mask: Tensor, teacher: Any, taught: Tensor
     ) -> Tensor: ...
 
 
@@ -60,6 +79,11 @@ class BiLSTMCRF(nn.Module):
         dropout: float = 0.0,
         locked: bool = False,
         temperature: Optional[float] = None,
+        teacher: Optional[Tuple["BiLSTMCRF", Tensor]] = None,
+        bonus: Optional[Tensor] = None,
+        incorrect: Optional[Tensor] = None,
+        want: str = "path",
+        top_k: int = 1,
     ) -> Tensor:
         """Score a batch against the allowed tags, or find its best tags.
 
@@ -72,26 +96,66 @@ class BiLSTMCRF(nn.Module):
         locked (bool): Drop the same units at every step of a sequence.
         temperature (Optional[float]): Tell how sure the tags are, with all scores divided
             by this.
+        teacher (Optional[Tuple]): Another network of as many tags, and its token vectors.
+            The loss is how far the tags have moved away from its own.
+        bonus (Optional[Tensor]): In prediction, added to the score of each tag, float32,
+            shape (T, B, K).
+        incorrect (Optional[Tensor]): Spans that are no entities, int64, shape (S, 4), see
+            `span_penalty`, which is added to the loss of their sequences.
+        want (str): What to tell if a temperature is given, see `Query`.
+        top_k (int): The number of best paths, where these are wanted.
         RETURNS (Tensor): Loss of each sequence, float32, shape (B,); or tag ids, int64,
-            shape (T, B); or, if a temperature is given, float32, shape (T, B, 3): the tag
-            ids, and the decoder's `path_probabilities`.
+            shape (T, B); or, if a temperature is given, what is wanted, float32, of shape
+            "path", (T, B, 3): the tag ids, and the decoder's `path_probabilities`;
+            "spans", (T, B, 3 + 6L): the same, and its `span_chain`;
+            "paths", (T, B, 2k): the tag ids of the best paths, and their log probabilities;
+            "tags", (T, B, K): its `tag_marginals`.
         """
         emissions = self.emissions(vectors, lengths, dropout=dropout, locked=locked)
         steps = torch.arange(vectors.shape[0], device=lengths.device)
         mask = steps.unsqueeze(1) < lengths
+        taught: Any = None
+        if teacher is not None:
+            with torch.no_grad():
+                taught = (teacher[0].decoder, teacher[0].emissions(teacher[1], lengths))
         with torch.autocast(vectors.device.type, enabled=False):
             if not loss:
+                if bonus is not None:
+                    emissions = emissions + bonus
                 if allowed is not None:
                     emissions = emissions.masked_fill(~allowed, -torch.inf)
-                tags = self.decoder.best_tags(emissions, mask)
                 if temperature is None:
-                    return tags
-                sure = self.decoder.path_probabilities(emissions, mask, tags, temperature)
+                    return self.decoder.best_tags(emissions, mask)
+                if want == "tags":
+                    return self.decoder.tag_marginals(emissions, mask, temperature)
+                if want == "paths":
+                    return self._best_paths(emissions, mask, temperature, top_k)
+                tags = self.decoder.best_tags(emissions, mask)
+                chain = want == "spans"
+                tell = self.decoder.span_chain if chain else self.decoder.path_probabilities
+                sure = tell(emissions, mask, tags, temperature)
+                if allowed is not None:
+                    # A tag that is given is certain, whatever rounding makes of it.
+                    sure[..., :2].masked_fill_(allowed.sum(-1, keepdim=True) == 1, 1.0)
                 # Ids up to 2^24 are exact.
                 return torch.cat((tags.unsqueeze(-1).to(sure.dtype), sure), dim=-1)
+            if taught is not None:
+                return self.decoder.divergence(emissions, mask, *taught)
             if allowed is None:
                 allowed = torch.ones_like(emissions, dtype=torch.bool)
-            return self.decoder.nll(emissions, allowed, mask)
+            losses = self.decoder.nll(emissions, allowed, mask)
+            if incorrect is None or not len(incorrect):
+                return losses
+            penalty = span_penalty(self.decoder.log_z, emissions, mask, incorrect)
+            return losses.index_add(0, incorrect[:, 0], penalty)
+
+    def _best_paths(
+        self, emissions: Tensor, mask: Tensor, temperature: float, top_k: int
+    ) -> Tensor:
+        paths, log_p = self.decoder.best_paths(emissions, mask, top_k, temperature)
+        # One tensor, as for all else: what holds for a path is told at each token.
+        sure = log_p.T.expand(len(mask), -1, -1)
+        return torch.cat((paths.permute(1, 2, 0).to(sure.dtype), sure), dim=-1)
 
     def emissions(
         self,

@@ -5,9 +5,11 @@ import os
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, cast
 
+import numpy
 import srsly
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from safetensors.torch import load, save
 from spacy.util import logger
 from thinc.api import Optimizer, PyTorchGradScaler, PyTorchShim
@@ -16,6 +18,7 @@ from thinc.types import ArgsKwargs, FloatsXd
 from thinc.util import get_torch_default_device, xp2torch
 from torch import Tensor
 
+from .grow import carry_over
 from .network import BiLSTMCRF
 
 # Written into every saved model. A later format reads this one too.
@@ -84,6 +87,20 @@ class BiLSTMCRFShim(PyTorchShim):
         self.cfg = settings
         self._model = BiLSTMCRF(**settings).to(get_torch_default_device())
 
+    def grow(self, source: NDArray[numpy.int64], margin: float) -> None:
+        """Rebuild the module with more tags; see `carry_over`.
+
+        source (int array, shape (K,)): Id of each tag among the present ones, or less than
+            0 for a new tag.
+        margin (float): How much less than O the new tags score.
+        """
+        old = self.network
+        self.build({**self.cfg, "num_tags": len(source)})
+        carry_over(old, self.network, torch.from_numpy(source), margin)
+        # Optimizers know the weights by this id. What they remember of the old ones has
+        # another shape: under a new id they begin anew, as after a load from disk.
+        self._renew_id()
+
     def predict(self, inputs: ArgsKwargs) -> Tensor:
         on_cpu = self._device_type == "cpu"
         reduced = self.predict_bfloat16 if on_cpu else self._mixed_precision
@@ -124,7 +141,13 @@ class BiLSTMCRFShim(PyTorchShim):
         # earlier passes would be unscaled once more by every later one.
         gradients = (parameter.grad for parameter in self._model.parameters())
         self._grad_scaler.unscale([grad for grad in gradients if grad is not None])
-        super().finish_update(optimizer)
+
+        def step(key: Any, weights: FloatsXd, gradient: FloatsXd) -> Any:
+            # `Language.rehearse` keeps the gradients for later, and thinc's shim sets the
+            # ones it has handed out to zero.
+            return optimizer(key, weights, gradient.copy())
+
+        super().finish_update(cast(Optimizer, step))
 
     def _forward(
         self, vectors: Tensor, others: Sequence[Tensor], kwargs: Dict[str, Any]
@@ -172,10 +195,13 @@ class BiLSTMCRFShim(PyTorchShim):
         """RETURNS (BiLSTMCRFShim): A copy under an id of its own, so that the optimizer
         keeps the state of the two apart."""
         copied = copy.deepcopy(self)
+        copied._renew_id()
+        return copied
+
+    def _renew_id(self) -> None:
         with Shim.global_id_lock:
             Shim.global_id += 1
-            copied.id = Shim.global_id
-        return copied
+            self.id = Shim.global_id
 
     def to_device(self, device_type: str, device_id: int) -> None:
         if self._model is not None:

@@ -1,10 +1,15 @@
 """torch: tags scored one by one, the CRF's counterpart in ablations."""
 
+from typing import Tuple
+
 import torch
 from torch import Tensor, nn
 
+from .chain import path_probabilities, span_chain
 from .crf import Legal
-from .log_partition import path_probabilities
+from .kbest import kbest
+from .log_partition import expectations, log_partition
+from .rehearsal import Scores, tag_divergence
 from .viterbi import viterbi
 
 
@@ -44,5 +49,39 @@ class Softmax(nn.Module):
         self, emissions: Tensor, mask: Tensor, path: Tensor, temperature: float = 1.0
     ) -> Tensor:
         """See `LinearChainCRF.path_probabilities`: of a path among the legal ones."""
-        scores = (emissions.float() / temperature, self.start, self.transitions, self.end)
-        return path_probabilities(*scores, mask, path)
+        scores = self._tempered(emissions, temperature)
+        return path_probabilities(*scores, mask, path.unsqueeze(2)).squeeze(2)
+
+    @torch.no_grad()
+    def tag_marginals(
+        self, emissions: Tensor, mask: Tensor, temperature: float = 1.0
+    ) -> Tensor:
+        """See `LinearChainCRF.tag_marginals`: over the legal paths."""
+        return expectations(*self._tempered(emissions, temperature), mask).tags
+
+    def span_chain(
+        self, emissions: Tensor, mask: Tensor, path: Tensor, temperature: float = 1.0
+    ) -> Tensor:
+        """See `LinearChainCRF.span_chain`."""
+        return span_chain(*self._tempered(emissions, temperature), mask, path)
+
+    def best_paths(
+        self, emissions: Tensor, mask: Tensor, k: int, temperature: float = 1.0
+    ) -> Tuple[Tensor, Tensor]:
+        """See `LinearChainCRF.best_paths`."""
+        return kbest(*self._tempered(emissions, temperature), mask, k)
+
+    def _tempered(self, emissions: Tensor, temperature: float) -> Scores:
+        # What is forbidden, and what scores nothing, is so at any temperature.
+        return emissions.float() / temperature, self.start, self.transitions, self.end
+
+    def log_z(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """See `LinearChainCRF.log_z`."""
+        scores = (emissions.float(), self.start, self.transitions, self.end)
+        return log_partition(*scores, mask)
+
+    def divergence(
+        self, emissions: Tensor, mask: Tensor, teacher: "Softmax", taught: Tensor
+    ) -> Tensor:
+        """See `LinearChainCRF.divergence`."""
+        return tag_divergence(taught.float(), emissions.float(), mask)

@@ -375,3 +375,17 @@ def test_invalid_reduction_is_refused():
     crf = LinearChainCRF(2)
     with pytest.raises(ValueError, match="invalid reduction"):
         crf(torch.zeros(1, 1, 2), torch.zeros(1, 1, dtype=torch.int64), reduction="max")
+
+
+def test_log_space_is_precise_over_many_steps():
+    torch.manual_seed(0)
+    crf = make_crf(9, 1.0, biluo(2))
+    mask = prefix_mask([3000, 700])
+    scores = (torch.randn(*mask.shape, 9) * 3, *(x.detach() for x in crf._scores()))
+    found = log_partition._in_log_space(*scores, mask)
+    exact = log_partition._in_log_space(*(x.double() for x in scores), mask)
+    assert found.tags.dtype == torch.float32
+    torch.testing.assert_close(found.tags.double(), exact.tags, atol=1e-5, rtol=0.0)
+    torch.testing.assert_close(
+        found.transitions.double(), exact.transitions, atol=1e-2, rtol=0.0
+    )

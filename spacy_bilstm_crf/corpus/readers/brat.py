@@ -14,6 +14,8 @@ OTHER_LINE = re.compile(rb"[REAMN][0-9]|[#*]")
 BOM = "\ufeff"
 # Stricter than int(), which also takes signs, underscores and full-width digits.
 FRAGMENT = re.compile(r" *([0-9]{1,18}) +([0-9]{1,18}) *")
+# A space where the first tab should be. What follows is not in its columns.
+NO_TAB = re.compile(r"T[0-9]+ ")
 LINE_BREAK = re.compile(r"\r?\n|\r")
 
 
@@ -118,7 +120,8 @@ def _lines(path: Path) -> Iterator[Tuple[int, bytes]]:
 def _read_document(text_path: Path) -> Sentence:
     path = text_path.with_suffix(".ann")
     source = str(path if path.is_file() else text_path)
-    text, records = _read_text(text_path, source)
+    content, records = _read_text(text_path, source)
+    text = content or ""
     if not path.is_file():
         why = f"no entities: {path.name} is not beside it"
         records.append(Record(source, 1, "missing-file", why))
@@ -131,7 +134,7 @@ def _read_document(text_path: Path) -> Sentence:
         if line is None:
             undecodable = undecodable or number
             line = raw.decode("utf8", "replace")
-        span, record = _read_entity(line, text, source, number)
+        span, record = _read_entity(line, content, source, number)
         if span is not None:
             spans.append(span)
         if record is not None:
@@ -141,11 +144,11 @@ def _read_document(text_path: Path) -> Sentence:
     return Sentence(text.removeprefix(BOM), spans, source, 1, records)
 
 
-def _read_text(path: Path, source: str) -> Tuple[str, List[Record]]:
-    """Read a text, with the byte order mark, which offsets count."""
+def _read_text(path: Path, source: str) -> Tuple[Optional[str], List[Record]]:
+    """Read a text, with the byte order mark, which offsets count, if it can be read."""
     if not path.is_file():
         why = f"no text: {path.name} is not beside it"
-        return "", [Record(source, 1, "missing-file", why)]
+        return None, [Record(source, 1, "missing-file", why)]
     # Not read_text, which makes one character of CR LF.
     content = path.read_bytes()
     text = decode(content)
@@ -153,16 +156,21 @@ def _read_text(path: Path, source: str) -> Tuple[str, List[Record]]:
         return text, []
     lines = content.split(b"\n")
     number = next(i for i, line in enumerate(lines, 1) if decode(line) is None)
-    return "", [Record(str(path), number, "not-utf8", NOT_UTF8)]
+    return None, [Record(str(path), number, "not-utf8", NOT_UTF8)]
 
 
 def _read_entity(
-    line: str, text: str, source: str, number: int
+    line: str, text: Optional[str], source: str, number: int
 ) -> Tuple[Optional[EntitySpan], Optional[Record]]:
     """Read a T line, or a line that might have been meant as one."""
     entity = _parse(line)
     label = entity.label
+    if text is None:
+        why = "entity dropped with its document"
+        return None, Record(source, number, "entity-dropped", why, line, label=label)
     fragments = _locate(entity, text)
+    if NO_TAB.match(line):
+        fragments = "its columns are not separated by tabs"
     if isinstance(fragments, str):
         why = f"entity dropped: {fragments}"
         return None, Record(source, number, "entity-dropped", why, line, label=label)
@@ -181,7 +189,7 @@ def _read_entity(
 def _parse(line: str) -> Entity:
     """Take a T line apart, as far as it goes."""
     identifier, *fields = line.split("\t", 2)
-    if not identifier.startswith("T") or not fields:
+    if not identifier.startswith("T") or NO_TAB.match(line) or not fields:
         return Entity("")
     label, _, offsets = fields[0].partition(" ")
     return Entity(label, offsets, fields[1] if len(fields) > 1 else None)

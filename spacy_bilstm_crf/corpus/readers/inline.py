@@ -89,6 +89,12 @@ class InlineReader:
             if len(tags) > MAX_TAGS:
                 why = f"more than {MAX_TAGS:,} different tags: not text/tag pieces"
                 raise CorpusError(f"{self.path}:{line}: {why}")
+            if "]" in text and _has_compound(pieces):
+                why = (
+                    "brackets around several pieces, as [中国/ns 银行/n]nt, cannot be read"
+                )
+                hint = "write each name as one piece, without brackets"
+                raise CorpusError(f"{self.path}:{line}: {why}: {hint}")
             if not tags and not fault:
                 what = f"no piece with a tag (here: '{pieces[0][0]}')"
                 fault = f"{line}: {what}: write text/tag pieces with spaces between"
@@ -132,6 +138,12 @@ def split_piece(piece: str) -> Tuple[str, str]:
     if not tag or tag == piece:
         return piece, ""
     return text or " ", "O" if tag == "o" else tag
+
+
+def _has_compound(pieces: List[Tuple[str, str]]) -> bool:
+    """Whether one piece opens a bracket and the tag of another closes it."""
+    opens = any(token.startswith("[") for token, _ in pieces)
+    return opens and any("]" in tag.partition("[")[0] for _, tag in pieces)
 
 
 def _most_in_scheme(tags: Counter[str]) -> bool:

@@ -14,12 +14,14 @@ class RawSpan(NamedTuple):
     end (Any): Offset after the last character.
     label (Any): Label.
     text (Any): Its text, or None where the file does not state it.
+    given (Any): Its offsets as the file has them, where these are others.
     """
 
     start: Any = None
     end: Any = None
     label: Any = None
     text: Any = None
+    given: Any = None
 
 
 class Entry(NamedTuple):
@@ -60,7 +62,7 @@ def parse_cluener(record: Any) -> Entry:
             for place in places if _is_row(places) and places else [None]:
                 start, last = _read_row(place)[:2]
                 end = last + 1 if is_offset(last) else None
-                spans.append(RawSpan(start, end, label, surface))
+                spans.append(RawSpan(start, end, label, surface, place))
     return Entry(text, spans)
 
 

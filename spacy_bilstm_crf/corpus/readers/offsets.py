@@ -1,12 +1,15 @@
 """Read JSON records of texts and entities with character offsets."""
 
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ..json_records import SHOWN, Broken, bad_record, is_array, read_records, show
 from ..sentence import CorpusError, EntitySpan, Kind, Options, Record, Sentence
+from .entity_objects import find_ends, parse_offsets
 from .label_studio_records import parse_label_studio
 from .offset_records import (
     BadRecord,
@@ -25,6 +28,7 @@ TOOLS: Dict[str, Callable[[Any], Entry]] = {
     "prodigy": parse_prodigy,
     "label-studio": parse_label_studio,
     "spacy": parse_spacy,
+    "offsets": parse_offsets,
 }
 # Records without entities may look the same in several formats.
 N_LOOKED_AT = 100
@@ -46,8 +50,13 @@ class OffsetsReader:
         self.path = path
         self.n_sentences = 0
         self._tool = tool
+        self._parse = TOOLS[tool]
         self._survey()
         self.evidence = f"{tool}, records {self.n_sentences:,}"
+        if tool == "offsets":
+            inclusive, evidence = find_ends(self._first_entries())
+            self._parse = partial(parse_offsets, inclusive=inclusive)
+            self.evidence += f"; {evidence}"
 
     def __len__(self) -> int:
         return self.n_sentences
@@ -58,7 +67,7 @@ class OffsetsReader:
             # All of an array may stand on one line.
             place = f" (record {number:,})" if array else ""
             try:
-                entry = TOOLS[self._tool](value)
+                entry = self._parse(value)
             except BadRecord as error:
                 broken = Broken(str(error), show(value))
                 broken = value if isinstance(value, Broken) else broken
@@ -74,12 +83,17 @@ class OffsetsReader:
         for line, value in read_records(self.path):
             self.n_sentences += 1
             try:
-                TOOLS[self._tool](value)
+                self._parse(value)
                 n_good += 1
             except BadRecord as error:
                 problem = problem or f"{self.path}:{line}: {error}"
         if problem and not n_good:
             raise CorpusError(f"{problem}: no record is as {self._tool} writes it")
+
+    def _first_entries(self) -> Iterator[Entry]:
+        for _, value in islice(read_records(self.path), N_LOOKED_AT):
+            with suppress(BadRecord):
+                yield self._parse(value)
 
 
 def find_tool(path: Path) -> Optional[str]:
@@ -96,7 +110,8 @@ def find_tool(path: Path) -> Optional[str]:
                     entry = parse(value)
                 except BadRecord:
                     continue
-                if entry.spans:
+                # A list of another tool may have entities, but not their labels.
+                if any(span.label is not None for span in entry.spans):
                     return tool
                 first = first or tool
     except CorpusError:
@@ -169,5 +184,7 @@ def find_fault(span: RawSpan, text: str) -> str:
 def _describe(span: RawSpan) -> Tuple[str, str, str]:
     """What stands in the file about an entity, nothing after it, its label."""
     offsets = f"{span.start!r:.20}-{span.end!r:.20}"
+    if span.given is not None:
+        offsets = f"{span.given!r:.40}"
     text = f" {span.text:.{SHOWN}}" if isinstance(span.text, str) else ""
     return f"{offsets}{text}", "", span.label if isinstance(span.label, str) else ""

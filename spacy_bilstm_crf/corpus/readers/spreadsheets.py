@@ -42,7 +42,7 @@ def explain_no_tags(lines: Iterable[str]) -> str:
 
 
 def _split_last(line: str) -> Tuple[str, str]:
-    """What separates the last column, and that column."""
+    """What stands before the last column, if it is not the only one, and that column."""
     separator = "\t" if "\t" in line else ","
-    before, found, last = line.rpartition(separator)
-    return (found, last) if before or found else ("", line)
+    _, found, last = line.rpartition(separator)
+    return found, last

@@ -2,17 +2,20 @@
 
 from itertools import islice
 from pathlib import Path
-from typing import Any, Iterator, List, NamedTuple, Sequence, Union
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Union
 
 from ..json_records import Broken, bad_record, read_records, show
 from ..sentence import CorpusError, Options, Record, Sentence
 from ..tagging import TagReader
+from .offset_records import is_offset
 
 # Where a record has several of these, the tags belong to the tokens, not to the
 # text.
 TOKEN_KEYS = ("tokens", "words", "text", "sentence")
 TAG_KEYS = ("labels", "tags", "ner_tags", "label")
 N_LOOKED_AT = 20
+N_KEYS_SHOWN = 8
+SEE = "see docs/formats.md"
 HOW_TO_WRITE = 'write records such as {"text": ["中"], "labels": ["B-LOC"]}'
 
 
@@ -83,8 +86,8 @@ class TaggedJsonReader:
                 yield record.tags
                 continue
             why = record.why if isinstance(record, Broken) else _count(*record)
-            # JSON that is broken says enough.
-            hint = "" if isinstance(value, Broken) else f": {HOW_TO_WRITE}"
+            # What is broken says enough itself.
+            hint = "" if isinstance(record, Broken) else f": {HOW_TO_WRITE}"
             self._problem = self._problem or f"{self.path}:{line}: {why}{hint}"
 
 
@@ -118,16 +121,27 @@ def parse_tagged(value: Any) -> Union[TaggedRecord, Broken]:
         return value
     shown = show(value)
     if not isinstance(value, dict):
-        return Broken("not an object with tokens and tags", shown)
+        return Broken(f"not an object with tokens and tags: {HOW_TO_WRITE}", shown)
     tokens = next((value[k] for k in TOKEN_KEYS if _is_text(value.get(k))), None)
     tags = next((value[k] for k in TAG_KEYS if _is_strings(value.get(k))), None)
-    if tokens is None:
-        return Broken("neither a text nor a list of tokens", shown)
-    if tags is None:
-        return Broken("no list of tags", shown)
+    if tokens is None or tags is None:
+        return Broken(_explain(value, tokens is not None), shown)
     if "" in list(tokens):
         return Broken("an empty token", shown)
     return TaggedRecord(tokens, list(tags))
+
+
+def _explain(record: Dict[Any, Any], has_text: bool) -> str:
+    """Say why there are no tokens or no tags in a record."""
+    if any(_is_numbers(record.get(key)) for key in TAG_KEYS):
+        return "its tags are numbers: replace them by their names, such as B-PER"
+    others = {key: value for key, value in record.items() if key not in TOKEN_KEYS}
+    held = any(isinstance(value, (dict, list, tuple)) for value in others.values())
+    if has_text and not held and others.keys().isdisjoint(TAG_KEYS):
+        return "no annotation: it has only a text"
+    # Keys may be of any length, and have line breaks in them.
+    keys = ", ".join(repr(str(key))[1:-1][:20] for key in islice(record, N_KEYS_SHOWN))
+    return f"a record with the keys {keys or '(none)'} is of no known layout: {SEE}"
 
 
 def _count(tokens: Sequence[str], tags: Sequence[str]) -> str:
@@ -136,6 +150,10 @@ def _count(tokens: Sequence[str], tags: Sequence[str]) -> str:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) or _is_strings(value)
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and bool(value) and all(map(is_offset, value))
 
 
 def _is_strings(value: Any) -> bool:

@@ -1,0 +1,47 @@
+"""The best analyses of a Doc, as its best paths of tags state them."""
+
+import math
+from typing import List, NamedTuple, Sequence, Tuple
+
+import numpy
+from numpy.typing import NDArray
+
+from .tags import find_spans
+
+Entity = Tuple[int, int, str]
+
+
+class Analysis(NamedTuple):
+    """One way to read a Doc.
+
+    probability (float): That exactly these are its entities.
+    ents (List[Entity]): Index of the first token, index after the last token, and label
+        of each entity, in order.
+    """
+
+    probability: float
+    ents: List[Entity]
+
+
+def read_analyses(answer: NDArray[numpy.float32], labels: Sequence[str]) -> List[Analysis]:
+    """Read what a model answers to a query for the best paths. Different paths of BILUO
+    tags are different entities, so no two analyses are the same.
+
+    answer (float array, shape (tokens, 2k)): Ids of the tags on each of the k best paths;
+        then the log probability of each path, the same in every row.
+    labels (Sequence[str]): The component's labels, in the order of their tags.
+    RETURNS (List[Analysis]): The analyses, best first; fewer than k if there are no more.
+    """
+    if not len(answer):
+        return [Analysis(1.0, [])]
+    paths, log_p = numpy.split(answer, 2, axis=1)
+    analyses = []
+    for path, value in zip(paths.T.astype("int64"), log_p[0].tolist(), strict=True):
+        if value == -math.inf:
+            break
+        spans = find_spans(path)
+        names = [labels[label] for label in spans.labels.tolist()]
+        ents = zip(spans.starts.tolist(), spans.ends.tolist(), names, strict=True)
+        # Rounding errors of many factors of nearly 1 could make it more.
+        analyses.append(Analysis(math.exp(min(value, 0.0)), list(ents)))
+    return analyses
