@@ -90,6 +90,19 @@ def test_tags_without_any_b_are_io():
     assert detect([["I-PER", "I-PER", "O", "I-LOC"]]).scheme.name == "io"
 
 
+@pytest.mark.parametrize(
+    ("tags", "name"),
+    [
+        # As many faults in BIO: it has no M.
+        (["B-PER", "M-PER", "O"], "bmes"),
+        (["B-PER", "M-PER", "O", "W-LOC"], "bmewo"),
+        (["B-PER", "E-PER", "E-PER", "O", "I-PER"], "bioes"),
+    ],
+)
+def test_of_equal_schemes_the_one_with_all_letters_is_taken(tags, name):
+    assert detect([tags]).scheme.name == name
+
+
 def test_evidence_shows_letters_and_the_next_best_scheme():
     # BMEWO fits these tags just as well: that says nothing.
     evidence = detect([["B-PER", "M-PER", "E-PER", "O"]]).evidence

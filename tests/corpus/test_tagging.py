@@ -45,7 +45,7 @@ def test_record_shows_the_tags_in_the_notation_of_the_file():
 
 def test_evidence_names_scheme_and_counts():
     assert TagReader([["B-PER", "I-PER"]]).evidence == (
-        "bio, detected (letters B 1, I 1; illegal transitions: bio 0, next best io 1)"
+        "bio, detected (letters B 1, I 1; illegal transitions: bio 0, next best iob1 1)"
     )
 
 
@@ -71,7 +71,7 @@ def test_labels_alone_are_read_if_the_scheme_is_io():
 
 @pytest.mark.parametrize("tag", ["PER", "X-PER", "B", "B-"])
 def test_source_without_a_readable_entity_is_an_error_with_a_hint(tag):
-    with pytest.raises(CorpusError, match=rf"here: '{tag}'.*B-PER.*scheme io") as error:
+    with pytest.raises(CorpusError, match=rf"here: '{tag}'.*B-PER.*--scheme io") as error:
         TagReader([["O", tag]])
     assert error.value.tag == tag
 

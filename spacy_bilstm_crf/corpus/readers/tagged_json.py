@@ -136,7 +136,7 @@ def _explain(record: Dict[Any, Any], has_text: bool) -> str:
     if any(_is_numbers(record.get(key)) for key in TAG_KEYS):
         return "its tags are numbers: replace them by their names, such as B-PER"
     others = {key: value for key, value in record.items() if key not in TOKEN_KEYS}
-    held = any(isinstance(value, (dict, list, tuple)) for value in others.values())
+    held = any(value for value in others.values() if isinstance(value, (dict, list, tuple)))
     if has_text and not held and others.keys().isdisjoint(TAG_KEYS):
         return "no annotation: it has only a text"
     # Keys may be of any length, and have line breaks in them.

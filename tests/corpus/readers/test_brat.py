@@ -179,7 +179,8 @@ def test_only_line_feeds_end_a_line(read, character):
         ("T1\tPER\t李", "PER", "two numbers"),
         ("T1\t\t李", "", "not a line of BRAT"),
         ("T1", "", "not a line of BRAT"),
-        ("T1 PER 0 2 李明", "", "not a line of BRAT"),
+        ("T1 PER 0 2 李明", "", "its columns are not separated by tabs"),
+        ("T1 PER 0 2\t李明", "", "its columns are not separated by tabs"),
         ("X1\tPER 0 2\t李明", "", "not a line of BRAT"),
         ("李明", "", "not a line of BRAT"),
         ("Note", "", "not a line of BRAT"),
@@ -210,6 +211,8 @@ def test_ann_file_without_text_is_listed_with_its_entities(read):
         ("a.ann", 3, "entity-dropped"),
     ]
     assert [r.label for r in sentence.records] == ["", "PER", "LOC"]
+    whys = {r.why for r in sentence.records if r.kind == "entity-dropped"}
+    assert whys == {"entity dropped with its document"}
 
 
 @pytest.mark.parametrize("text", ["李明", ""])
@@ -222,7 +225,8 @@ def test_text_that_is_not_utf8_is_listed_with_its_entities(read):
     sentence = read("abc\n李明".encode("gbk"), "T1\tPER 4 6\t李明\n")
     assert (sentence.tokens, sentence.spans) == ("", [])
     assert records(sentence) == [("a.txt", 2, "not-utf8"), ("a.ann", 1, "entity-dropped")]
-    assert sentence.records[1].label == "PER"
+    dropped = sentence.records[1]
+    assert (dropped.label, dropped.why) == ("PER", "entity dropped with its document")
 
 
 def test_ann_file_that_is_not_utf8_is_recorded_once(read):

@@ -54,12 +54,57 @@ def test_byte_order_mark_is_a_token_inside_the_file(read):
     assert tokens(read("中 O\n\ufeff O\n")) == [["中", "\ufeff"]]
 
 
+@pytest.mark.parametrize("line", ["# _ O", "#id O", "# sent_id O", "# text O", "# O"])
+def test_other_lines_with_a_hash_are_tokens(read, line):
+    [sentence] = read(f"中 _ O\n{line}\n")
+    assert sentence.tokens[1].startswith("#")
+
+
+@pytest.mark.parametrize("header", ["token\ttag", "字 标签", "Word\tPOS\tNER_Tag"])
+def test_header_line_is_no_token_and_recorded(read, header):
+    first, second = read(f"\n{header}\n王\tB-PER\n博\tI-PER\n\n在\tO\n")
+    assert (first.tokens, first.spans) == (["王", "博"], [(0, 2, "PER", 3)])
+    assert (first.line, second.line) == (3, 6)
+    [record] = first.records
+    assert (record.line, record.kind, record.why) == (2, "not-read", "a header line")
+    assert (record.before, record.fault, second.records) == (header, False, ())
+
+
+def test_header_line_may_be_a_block_of_its_own(read):
+    [sentence] = read("token tag\n\n王 B-PER\n")
+    assert (sentence.tokens, records([sentence])) == (["王"], [(1, "not-read")])
+
+
+def test_header_line_has_no_say_in_the_number_of_columns(open_content):
+    reader = open_content("the token tag\n王 B-PER\n")
+    assert (reader.n_columns, records(reader)) == (2, [(1, "not-read")])
+
+
+def test_only_the_first_line_is_a_header(read):
+    [sentence] = read("王 B-PER\ntoken tag\n")
+    assert sentence.tokens == ["王", "token"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [("token label\n王 PER\n", ["王"]), ("好 label\n王 label\n", ["好", "王"])],
+)
+def test_with_labels_alone_a_header_is_what_is_no_label(read, content, expected):
+    assert tokens(read(content, scheme="io")) == [expected]
+
+
 def test_hash_is_a_token(read):
     [sentence] = read("# B-TITLE\n楼 I-TITLE\n")
     assert (sentence.tokens, sentence.spans) == (["#", "楼"], [(0, 2, "TITLE", 1)])
 
 
-@pytest.mark.parametrize("boundary", ["-DOCSTART- -X- O O", "# newdoc id = 1"])
+@pytest.mark.parametrize(
+    "boundary",
+    [
+        *("-DOCSTART- -X- O O", "# newdoc id = 1", "# id 5239d808-f300\tdomain=train"),
+        *("# sent_id = 1", "# text = EU and UK"),
+    ],
+)
 def test_lines_between_documents_separate_sentences(read, boundary):
     sentences = read(f"{boundary}\n\nEU NNP I-NP I-ORG\n{boundary}\nUK N N O\n")
     assert tokens(sentences) == [["EU"], ["UK"]]
@@ -143,7 +188,11 @@ def test_tags_beside_a_line_that_is_not_utf8_are_known(open_content):
         (b"\n\nPK\x03\x04\x00", "file.txt:3: a binary file"),
         (b"a O\rb O\r", "file.txt:1: lines end with CR"),
         ("\n只有文本\n".encode(), "file.txt:2: no line .* only one column"),
-        (b"runs VBZ\n", "file.txt:1: no line .* 'VBZ'"),
+        (b"runs VBZ\n", "file.txt:1: no line .* 'VBZ'.*--token-column, --tag-column"),
+        ('王,B-PER\n"博",I-PER\n\n在,O\n', "file.txt:1: looks like CSV: .*tab-separated"),
+        ("#,Word,Tag\n中 1,沪,B-LOC\n,在,O\n", "file.txt:1: looks like CSV"),
+        ('"王"\t"B-PER"\n\n"在"\t"O"\n', "file.txt:1: its columns have quotes: save"),
+        ("甲,乙\n丙,丁\n在,O\n", "file.txt:1: no line .* only one column"),
     ],
 )
 def test_what_is_no_column_file_is_one_clear_error(read, content, message):
@@ -158,7 +207,7 @@ def test_file_without_tokens_has_no_sentences(read, content):
 
 @pytest.mark.parametrize("tag", ["PER", "X-PER"])
 def test_a_file_whose_entity_tags_cannot_be_read_is_an_error(read, tag):
-    with pytest.raises(CorpusError, match=rf"file.txt:4: .*'{tag}'.*B-PER.*scheme io"):
+    with pytest.raises(CorpusError, match=rf"file.txt:4: .*'{tag}'.*B-PER.*--scheme io"):
         read(f"x O\n\ny O\nz {tag}\n")
 
 
@@ -228,11 +277,15 @@ def test_columns_that_are_not_there_are_an_error(read, options, message):
         read("\n中 B-LOC\n国 I-LOC\n", **options)
 
 
-def test_evidence_names_columns_that_are_not_the_default(open_content):
+def test_evidence_names_the_columns_if_there_are_others(open_content):
+    assert "column" not in open_content("EU B-ORG\nand O\n").evidence
     content = "1 EU B-ORG\n2 and O\n"
-    assert "column" not in open_content(content).evidence
+    evidence = open_content(content).evidence
+    assert evidence.endswith("; token in column 0, tag in column -1 of 3")
     evidence = open_content(content, token_column=1).evidence
     assert evidence.endswith("; token in column 1, tag in column -1 of 3")
+    evidence = open_content("B-ORG EU\n", token_column=1, tag_column=0).evidence
+    assert evidence.endswith("; token in column 1, tag in column 0 of 2")
 
 
 def test_comments_are_skipped_and_do_not_separate(read):

@@ -68,6 +68,14 @@ def test_split_piece(piece, expected):
     assert split_piece(piece) == expected
 
 
+@pytest.mark.parametrize(
+    "content", ["[/w 注/n ]/w\n", "[注]/n 王/nr\n", "王/n]x 在/o\n", "[注/n 王/a[1]\n"]
+)
+def test_brackets_of_single_pieces_are_text(read, content):
+    [sentence] = read(content)
+    assert len(sentence.tokens) == len(content.split())
+
+
 def test_piece_without_tag_is_outside_and_recorded(read):
     [sentence] = read("王明/nr 在 南湖/ns\n")
     assert sentence.tokens == ["王明", "在", "南湖"]
@@ -134,6 +142,7 @@ def test_sentence_that_is_not_utf8_is_recorded_and_the_rest_is_read(read):
         (b"\nPK\x00/o", "auto", "file.txt:2: a binary file"),
         ("在/o\n南湖/ns\n", "bio", "file.txt:2: no tag but O .*'ns'"),
         ("在/o\n", "bies", "Unknown scheme 'bies'"),
+        ("在/o\n[中国/ns 银行/n]nt 在/o\n", "auto", "file.txt:2: brackets around several"),
         (" ".join(f"a/{i}" for i in range(2000)), "auto", "file.txt:1: more than 1,000"),
     ],
 )

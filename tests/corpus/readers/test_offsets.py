@@ -20,6 +20,7 @@ SAMPLES = {
     "prodigy.jsonl": "prodigy",
     "label_studio.json": "label-studio",
     "spacy_offsets.jsonl": "spacy",
+    "offsets.jsonl": "offsets",
 }
 TEXT = "王博住在南湖。"
 
@@ -74,6 +75,10 @@ DOCCANO_OBJECTS = [
     {"id": 1, "label": c, "start_offset": a, "end_offset": b} for a, b, c in PEOPLE
 ]
 OBJECTS = [{"start": a, "end": b, "label": c} for a, b, c in PEOPLE]
+ALIASES = [{"start_pos": a, "end_pos": b, "label_type": c} for a, b, c in PEOPLE]
+SURFACES = [
+    {"start_idx": a, "end_idx": b - 1, "type": c, "entity": TEXT[a:b]} for a, b, c in PEOPLE
+]
 REGIONS = [region(a, b, c) for a, b, c in PEOPLE]
 # Every form that is known, all with the same two entities.
 FORMS = [
@@ -94,6 +99,9 @@ FORMS = [
     ("spacy", [TEXT, {"entities": PEOPLE, "cats": {}}]),
     ("spacy", {"text": TEXT, "entities": PEOPLE}),
     ("spacy", {"text": TEXT, "ents": OBJECTS, "tokens": [{"id": 0}], "spans": {"sc": []}}),
+    ("offsets", {"originalText": TEXT, "entities": ALIASES}),
+    ("offsets", {"text": TEXT, "entities": SURFACES}),
+    ("offsets", {"text": TEXT, "entities": OBJECTS}),
 ]
 
 
@@ -103,7 +111,7 @@ def test_every_form_is_recognised_and_read(write, tool, record):
     assert find_tool(path) == tool
     assert [name for name in TOOLS if matches(path, name)] == [tool]
     reader = OffsetsReader(path, Options(), tool)
-    assert reader.evidence == f"{tool}, records 1"
+    assert reader.evidence.startswith(f"{tool}, records 1")
     [sentence] = reader
     assert (sentence.tokens, entities(sentence)) == (TEXT, BOTH)
     assert [span.line for span in sentence.spans] == [1, 1]
@@ -175,7 +183,7 @@ def test_entity_that_cannot_be_placed_is_dropped_and_recorded(read, span, label,
 def test_record_of_a_dropped_entity_says_what_stands_in_the_file(read):
     [sentence] = read("cluener", {"text": "沪", "label": {"LOC": {"上海": [[0, 1]]}}})
     [record] = sentence.records
-    assert (record.before, record.label) == ("0-2 上海", "LOC")
+    assert (record.before, record.label) == ("[0, 1] 上海", "LOC")
 
 
 @pytest.mark.parametrize(
@@ -268,11 +276,21 @@ def test_records_without_entities_do_not_decide(write):
     assert find_tool(write(empty)) == "doccano"
 
 
+@pytest.mark.parametrize("key", ["entities", "spans", "ents"])
+def test_entities_whose_labels_a_tool_does_not_know_do_not_decide(write, key):
+    names = ("start_offset", "end_offset") if key == "entities" else ("start", "end")
+    typed = [{names[0]: a, names[1]: b, "type": c} for a, b, c in PEOPLE]
+    path = write({"text": TEXT, key: typed})
+    assert find_tool(path) == "offsets"
+    [sentence] = OffsetsReader(path, Options(), "offsets")
+    assert entities(sentence) == BOTH
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_samples_are_found_and_say_the_same(samples, name):
     expected = list(open_reader(samples / "tagged.jsonl", Options()))
     reader = open_reader(samples / name, Options())
-    assert reader.evidence == f"{SAMPLES[name]}, records 5"
+    assert reader.evidence.startswith(f"{SAMPLES[name]}, records 5")
     for sentence, other in zip(reader, expected, strict=True):
         assert sentence.tokens == other.tokens
         assert sorted(entities(sentence)) == sorted(entities(other))
@@ -354,6 +372,7 @@ def test_every_entity_is_a_span_or_a_record(write, rows):
         ("label-studio", task({"result": regions[:2]}, {"result": regions[2:]})),
         ("label-studio", {"text": TEXT, "x": [item["value"] for item in regions]}),
         ("spacy", [TEXT, {"entities": rows}]),
+        ("offsets", {"text": TEXT, "entities": objects}),
     ):
         [sentence] = OffsetsReader(write(record), Options(), tool)
         found = [span.label for span in sentence.spans]
