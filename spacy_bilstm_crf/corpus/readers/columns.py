@@ -169,7 +169,7 @@ class ColumnReader:
         """Reject a file whose columns are others than the chosen ones."""
         line, row = next(self._rows())
         where = f"{self.path}:{line}"
-        if not self._tags.n_tags and not self._undecodable:
+        if not self._tags.n_tags:
             why = explain_no_tags(row.text for _, row in self._rows())
             if why:
                 raise CorpusError(f"{where}: {why}")

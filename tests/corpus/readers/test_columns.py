@@ -71,7 +71,7 @@ def test_header_line_is_no_token_and_recorded(read, header):
 
 
 def test_header_line_may_be_a_block_of_its_own(read):
-    [sentence] = read("token tag\n\n王 B-PER\n")
+    [sentence] = read("token tag\n\n#\n\n王 B-PER\n", comment="#")
     assert (sentence.tokens, records([sentence])) == (["王"], [(1, "not-read")])
 
 
@@ -81,8 +81,13 @@ def test_header_line_has_no_say_in_the_number_of_columns(open_content):
 
 
 def test_only_the_first_line_is_a_header(read):
-    [sentence] = read("王 B-PER\ntoken tag\n")
-    assert sentence.tokens == ["王", "token"]
+    sentences = read("token tag\n王 B-PER\n\ntoken tag\n")
+    assert tokens(sentences) == [["王"], ["token"]]
+    assert records(sentences) == [(1, "not-read"), (4, "unknown-tag")]
+
+
+def test_commas_may_be_tokens(read):
+    assert tokens(read(", O\n, O\n王 B-PER\n")) == [[",", ",", "王"]]
 
 
 @pytest.mark.parametrize(

@@ -59,10 +59,26 @@ def test_stated_texts_may_have_other_names(surface):
     assert span.text == "南湖"
 
 
-def test_tokens_are_no_entities():
-    tokens = [{"id": 0, "start": 0, "end": 1, "tag": "NN"}]
+@pytest.mark.parametrize(
+    ("key", "item"),
+    [
+        ("tokens", {"start": 0, "end": 1, "tag": "NN"}),
+        ("entities", {"start": 0, "label": "PER"}),
+        ("entities", {"end": 1, "label": "PER"}),
+        ("entities", [0, 1, "PER"]),
+    ],
+)
+def test_what_has_no_offsets_is_no_entity_and_neither_are_tokens(key, item):
     with pytest.raises(BadRecord, match="no list of entities"):
-        parse_offsets({"text": TEXT, "tokens": tokens})
+        parse_offsets({"text": TEXT, key: [item]})
+
+
+def test_faulty_entities_among_others_are_dropped_and_recorded(open_records):
+    items = [7, {"label": "LOC"}, {"start": 0, "end": 2, "label": "PER"}]
+    [sentence] = open_records({"text": TEXT, "entities": items})
+    assert entities(sentence) == [("王博", "PER")]
+    drops = [(r.kind, r.label) for r in sentence.records]
+    assert drops == [("entity-dropped", ""), ("entity-dropped", "LOC")]
 
 
 def test_ends_are_inclusive_if_the_stated_texts_say_so(open_records):
@@ -86,6 +102,11 @@ def test_ends_are_what_most_of_the_stated_texts_say(open_records):
     assert reader.evidence.endswith("exclusive: 2 of 3 texts of entities agree")
 
 
+def test_ends_are_exclusive_if_as_many_texts_say_the_one_as_the_other(open_records):
+    reader = open_records(record((0, 2, "PER", "王博"), (4, 5, "LOC", "南湖")))
+    assert reader.evidence.endswith("exclusive: 1 of 2 texts of entities agree")
+
+
 def test_ends_are_exclusive_if_no_entity_states_its_text(open_records):
     reader = open_records(record((0, 2, "PER")), record((0, None, "PER", "王博")))
     assert entities(next(iter(reader))) == [("王博", "PER")]
@@ -99,7 +120,10 @@ def test_only_the_first_records_decide_about_the_ends(open_records):
 
 
 def test_inclusive_offsets_are_shown_as_the_file_has_them(open_records):
-    [sentence] = open_records(record((0, 1, "PER", "王博"), (5, 9, "LOC")))
-    [dropped] = sentence.records
-    assert (dropped.kind, dropped.label) == ("entity-dropped", "LOC")
-    assert dropped.before == "[5, 9]"
+    [sentence] = open_records(
+        record((0, 1, "PER", "王博"), (5, 9, "LOC"), (5, None, "LOC"))
+    )
+    drops = [(r.kind, r.label, r.before) for r in sentence.records]
+    assert drops == [
+        *(("entity-dropped", "LOC", "[5, 9]"), ("entity-dropped", "LOC", "5-None")),
+    ]

@@ -30,6 +30,8 @@ def test_tags_are_no_headers(tag):
         (["王,PER-B", "博,PER-E ", "在,O"], "looks like CSV"),
         (['"王"\t"B-PER"', '"在"\t"O"'], "its columns have quotes"),
         (["王\tB-PER"], ""),
+        (['"王"\t"PER-B"'], "its columns have quotes"),
+        (['"王"\t"B-PER"', "在\tO", "在\tO"], ""),
         (['王\tB-PER"', '"在\tO'], ""),
         (["Wang, Bo", "Berg, Anna", "B-PER", "在,O"], ""),
         (["只有文本"], ""),

@@ -122,6 +122,8 @@ def test_wrong_number_of_tags_is_recorded(read, text, tags, lost):
         ({"text": 3, "labels": ["O"]}, "the keys text, labels is of no known layout"),
         ({"text": [3], "labels": ["O"]}, "the keys text, labels is of no known layout"),
         ({"a\nb" * 9: 1, "c": 2}, r"the keys a\nba\nba\nba\nba\nb, c is of no"),
+        (dict.fromkeys("abcdefghij"), "the keys a, b, c, d, e, f, g, h is of no"),
+        ({"labels": []}, "the keys labels is of no known layout"),
         ({}, "the keys (none) is of no known layout"),
         ({"text": "沪"}, "no annotation"),
         ({"id": 1, "text": "沪", "meta": {}, "Comments": []}, "no annotation"),
