@@ -21,8 +21,8 @@ PIPELINE = (
     "With --lang too, that is the language of the config."
 )
 FORMAT = (
-    "columns, inline, parallel, jsonl, cluener, doccano, prodigy, label-studio, spacy or "
-    "brat. 'auto' looks into each file."
+    "columns, inline, parallel, jsonl, cluener, doccano, prodigy, label-studio, spacy, "
+    "offsets or brat. 'auto' looks into each file."
 )
 SCHEME = (
     "Tagging scheme: bio, iob1, bioes, bmes, bilou, bmewo, bmewo+ or io. "

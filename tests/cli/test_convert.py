@@ -1,4 +1,5 @@
 import importlib
+import re
 
 import pytest
 import spacy
@@ -58,6 +59,38 @@ def test_convert_writes_docs_and_shows_what_it_found(run, samples, tmp_path):
     assert "all 9 9 0" in shown
     assert "5 sentences with 63 tokens read" in shown
     assert "Repairs" not in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--format", "jsonl"], "not JSON|neither JSON"),
+        (["--scheme", "io"], "io, as given"),
+        (["--token-column", "1"], "both be in column 1"),
+        (["--tag-column", "0"], "both be in column 0"),
+        (["--comment", "王"], "4 tokens read"),
+        (["--segmentation"], "5 tokens written"),
+        (["--split", "word"], "split 'word'"),
+        (["--max-tokens", "2"], "out.spacy: 4 Docs"),
+        (["--shards", "2"], "00001.spacy: 1 Doc"),
+        (["--max-docs", "1"], "00002.spacy: 1 Doc"),
+        (["--missing", "outside"], "2 .* not annotated"),
+        (["--lang", "en"], "5 tokens written"),
+    ],
+)
+def test_every_option_reaches_the_conversion(run, tmp_path, options, expected):
+    path = tmp_path / "in.bmes"
+    path.write_text("王 O\n在 O\n沪 S-LOC\n\n杭1 S-LOC\n。 O\n", encoding="utf8")
+    lang = [] if "--lang" in options else ["--lang", "zh"]
+    _, shown = run(path, tmp_path / "out.spacy", *lang, *options)
+    assert re.search(expected, shown), shown
+
+
+def test_convert_puts_spans_where_it_is_told(run, samples, tmp_path):
+    output = tmp_path / "out.spacy"
+    run(samples / "brat", output, "--lang", "zh", "--spans-key", "sc")
+    docs = list(DocBin().from_disk(output).get_docs(spacy.blank("zh").vocab))
+    assert any(doc.spans["sc"] for doc in docs)
 
 
 def test_convert_counts_tokens_that_are_not_annotated(run, samples, tmp_path):

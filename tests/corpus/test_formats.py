@@ -42,6 +42,7 @@ def names(paths):
         ("label_studio.json", "label-studio"),
         ("prodigy.jsonl", "prodigy"),
         ("spacy_offsets.jsonl", "spacy"),
+        ("offsets.jsonl", "offsets"),
         ("tagged.jsonl", "jsonl"),
         ("tagged_dicts.txt", "jsonl"),
         ("chinese.bmes", "columns"),
