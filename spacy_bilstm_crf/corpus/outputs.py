@@ -64,6 +64,11 @@ def check_distinct(
         raise CorpusError(f"{report} is the output too: give another name to the report")
 
 
+def aside(path: Path) -> Path:
+    """RETURNS (Path): Where a file or folder is written before it is complete."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
 class Outputs:
     """Write DocBin files under other names, and rename them all at the end, so
     that an interrupted run leaves no half file and no half corpus behind.
@@ -82,7 +87,7 @@ class Outputs:
         path (Path): The file. Its folder is created if need be.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary = aside(path)
         self._temporary[path] = temporary
         write_docbin(docs, temporary)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterable, Iterator, List, Optional
 
 from .hints import Tally
+from .outputs import aside
 from .sentence import Record
 
 # A corpus can be faulty from end to end: memory must stay flat.
@@ -78,7 +79,7 @@ def record_file(path: Path) -> Iterator[Callable[[Record], None]]:
     YIELDS (Callable[[Record], None]): Writes one record.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = aside(path)
     # A lone surrogate, which JSON can hold and UTF-8 cannot, is written as JSON's
     # own escape.
     with temporary.open("w", encoding="utf8", errors="backslashreplace") as file_:

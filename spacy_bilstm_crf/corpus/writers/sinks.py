@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable, Iterator, Tuple
 
+from ..outputs import aside
 from ..sentence import CorpusError
 from . import BOM
 
@@ -26,7 +27,7 @@ def open_file(path: Path) -> Iterator[Sink]:
     if path.is_dir():
         raise CorpusError(f"{path} is a folder: give another name to the output")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
+    temporary = aside(path)
     try:
         with temporary.open("w", encoding="utf8", newline="") as file_:
 
@@ -55,7 +56,7 @@ def open_folder(path: Path, suffixes: Tuple[str, ...]) -> Iterator[Sink]:
     if path.is_dir() and any(path.iterdir()):
         # Old files would be read as part of the new corpus.
         raise CorpusError(f"{path} is not empty: remove it, or name another output")
-    temporary = _temporary(path)
+    temporary = aside(path)
     temporary.mkdir(parents=True)
     number = 0
 
