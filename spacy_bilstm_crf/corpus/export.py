@@ -154,6 +154,8 @@ def annotate(
         why = f"{unknown} of {len(doc)} tokens missing or blocked: written as no entity"
     else:
         spans = list(doc.spans.get(spans_key) or [])
+        if not all(_lies_in(span, doc) for span in spans):
+            raise ValueError(f"Doc {number} has spans whose characters and tokens differ")
         unknown = spans_key not in doc.spans
         why = f"no spans under '{spans_key}': written as no entity"
     writable: List[Span] = []
@@ -168,6 +170,12 @@ def annotate(
         else:
             writable.append(span)
     return item, records
+
+
+def _lies_in(span: Span, doc: Doc) -> bool:
+    true = doc[span.start : span.end]
+    # spaCy believes what a file says of characters.
+    return (span.start_char, span.end_char) == (true.start_char, true.end_char)
 
 
 def _count(

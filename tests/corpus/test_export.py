@@ -146,6 +146,16 @@ def test_entities_that_cannot_be_are_a_clear_error(save, tmp_path):
         export([save(doc)], tmp_path / "out", format="jsonl")
 
 
+@pytest.mark.parametrize("text", ["青川青", "ab青"], ids=["beyond", "elsewhere"])
+def test_spans_that_cannot_be_are_a_clear_error(tmp_path, text):
+    docs, other = DocBin(docs=[annotated("青川")]), annotated(text)
+    other.spans["sc"] = [other[1 : len(other)]]
+    docs.span_groups = [other.spans.to_bytes()]
+    docs.to_disk(tmp_path / "in.spacy")
+    with pytest.raises(CorpusError, match=r"in.spacy cannot be read .*: (\[E035\]|Doc 1)"):
+        export([tmp_path / "in.spacy"], tmp_path / "out", format="jsonl", spans_key="sc")
+
+
 @pytest.mark.parametrize(
     ("inputs", "options", "message"),
     [
