@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from spacy_bilstm_crf.corpus.docs import make_doc
 from spacy_bilstm_crf.corpus.readers.columns import ColumnReader
-from spacy_bilstm_crf.model.architecture import CELLS, PADDED_TOKENS, plan_batches
+from spacy_bilstm_crf.model.batches import CELLS, PADDED_TOKENS, plan_batches
 from spacy_bilstm_crf.tags import count_tags
 
 DEMO = Path(__file__).resolve().parent.parent / "assets" / "demo"

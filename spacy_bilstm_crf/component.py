@@ -1,54 +1,41 @@
 """The spaCy component: examples -> targets, predictions -> doc.ents."""
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union, cast
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
 
 import numpy
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc, SpanGroup
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
-from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats1d, Floats2d, Ints1d
 
-from .analyses import Analysis, read_analyses
+from .analyses import Analysis, read_analyses, require_count
+from .annotate import annotate
 from .dictionary import Dictionary
-from .doc_spans import make_spans
+from .doc_spans import drop_unsure, read_spans, set_spans
 from .incorrect_spans import incorrect_spans
-from .labels import MARGIN, grow, require_own_embedding
+from .labels import (
+    MARGIN,
+    grow,
+    read_examples,
+    require_label,
+    require_own_embedding,
+    require_room,
+)
 from .presets import allow_presets, find_presets
-from .query import Query
-from .span_search import find_likely_spans
-from .tags import FlatSpans, count_tags, find_spans, span_confidence
+from .query import GATHER_ENTITIES, Query, list_docs
+from .settings import (
+    DEFAULT_BILSTM_CRF_MODEL,
+    check_confidence_settings,
+    check_dictionary_settings,
+)
+from .tags import count_tags
 from .targets import allowed_tags, gold_tags
 from .wordlist import DEFAULT_BONUS, Words, merge, read_entries
 
 Predictions = Union[List[Ints1d], List[Floats2d]]
-
-bilstm_crf_default_config = """
-[model]
-@architectures = "spacy-bilstm-crf.BiLSTMCRF.v1"
-hidden_width = 128
-depth = 1
-dropout = 0.5
-decoder = "crf"
-mixed_precision = false
-locked_dropout = true
-adversarial_norm = 0.5
-precision = "float32"
-nO = null
-
-[model.tok2vec]
-@architectures = "spacy-bilstm-crf.NgramEmbed.v1"
-width = 64
-orders = [1, 2]
-min_freq = [1, 2]
-dropout = [0.05, 0.3]
-singleton_dropout = 0.5
-attr = "ORTH"
-"""
-
-DEFAULT_BILSTM_CRF_MODEL = Config().from_str(bilstm_crf_default_config)["model"]
 
 
 @Language.factory(
@@ -86,11 +73,14 @@ def make_bilstm_crf(
     model (Model): A model built by `spacy-bilstm-crf.BiLSTMCRF.v1`.
     spans_key (Optional[str]): Where in `doc.spans` to put the entities with their
         confidence, in `doc.spans[spans_key].attrs["scores"]`.
-    threshold (float): Drop entities of less confidence, between 0 and 1.
+    threshold (float): Drop entities of less confidence, between 0 and 1. Those of earlier
+        components and of a hard dictionary stay.
     min_probability (Optional[float]): Put all spans of at least this probability into
         `doc.spans[spans_key]`, overlapping ones too, whether or not they are entities.
     overwrite (bool): Replace what earlier components have set, rather than keep their
-        entities and blocked tokens and find the best path that has them.
+        entities and blocked tokens and find the best path that has them. A Doc that was
+        processed before has this component's own entities: unless they are overwritten
+        they stay too, and have a confidence of 1.
     incorrect_spans_key (Optional[str]): Where in `doc.spans` the training data have spans
         that are no entities of their label, or of any label if they have none.
     scorer (Optional[Callable]): The scoring method.
@@ -134,26 +124,10 @@ class BiLSTMCRF(TrainablePipe):
         vocab (Vocab): The shared vocabulary.
         model (Model): A model built by `spacy-bilstm-crf.BiLSTMCRF.v1`.
         name (str): The component instance name, used to add entries to the losses.
-        spans_key (Optional[str]): Where in `doc.spans` to put the entities with their
-            confidence.
-        threshold (float): Drop entities of less confidence, between 0 and 1.
-        min_probability (Optional[float]): Put all spans of at least this probability into
-            `doc.spans[spans_key]`.
-        overwrite (bool): Replace what earlier components have set.
-        incorrect_spans_key (Optional[str]): Where in `doc.spans` the training data have
-            spans that are no entities.
-        scorer (Optional[Callable]): The scoring method.
+
+        All others are settings of the config, see `make_bilstm_crf`.
         """
-        if not 0.0 <= threshold <= 1.0:
-            raise ValueError(f"threshold of '{name}' is {threshold}: set it from 0 to 1")
-        if min_probability is not None and not 0.0 < min_probability <= 1.0:
-            raise ValueError(
-                f"min_probability of '{name}' is {min_probability}: set it above 0, up to 1"
-            )
-        if min_probability is not None and spans_key is None:
-            raise ValueError(
-                f"min_probability of '{name}' needs a place for spans: set its spans_key"
-            )
+        check_confidence_settings(name, threshold, min_probability, spans_key)
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -180,13 +154,14 @@ class BiLSTMCRF(TrainablePipe):
 
     def add_label(self, label: str) -> int:
         """Add a label, before or after training. In a trained component the labels that it
-        has keep their weights; it never finds the new one until it learns to.
+        has keep their weights, and the new one is on no best path until it is learned: the
+        entities stay the same. But it is among the alternatives, and in the marginals, see
+        `labels.MARGIN`.
 
         label (str): The label.
         RETURNS (int): 0 if the label was there before, else 1.
         """
-        if not isinstance(label, str) or not label:
-            raise ValueError(Errors.E187)
+        require_label(label)
         if label in self.cfg["labels"]:
             return 0
         labels = sorted([*self.cfg["labels"], label])
@@ -206,7 +181,9 @@ class BiLSTMCRF(TrainablePipe):
         labels: Optional[List[str]] = None,
         dictionary: Optional[Dict[str, Any]] = None,
     ) -> None:
-        """Set the labels and initialize the model on the data.
+        """Set the labels and initialize the model on the data. A component that was
+        initialized before starts anew: its labels, its temperature and its dictionary go
+        with its weights. Labels that were added before the first time stay.
 
         get_examples (Callable[[], Iterable[Example]]): Gives examples of the training data:
             all of them, if the embedding gathers a vocabulary.
@@ -216,28 +193,26 @@ class BiLSTMCRF(TrainablePipe):
         dictionary (Optional[Dict[str, Any]]): Arguments of `add_dictionary`.
         """
         validate_get_examples(get_examples, "BiLSTMCRF.initialize")
+        check_dictionary_settings(self.name, dictionary)
+        docs, found = read_examples(get_examples(), labels)
+        again = self._is_initialized
+        names = sorted({*found, *(() if again else self.labels)})
+        if not names:
+            raise ValueError(Errors.E143.format(name=self.name))
+        if not again:
+            require_room(self.model, self.name, names)
         # Nothing of what was learned before is left to be remembered.
         self._rehearsal_model = None
-        if isinstance(labels, str):
-            raise ValueError(f"labels must be a list of strings, got the string {labels!r}")
-        docs = []
-        found = dict.fromkeys(labels or ())
-        for eg in get_examples():
-            docs.append(eg.predicted)
-            if labels is None:
-                found.update(dict.fromkeys(ent.label_ for ent in eg.reference.ents))
-        for label in found:
-            self.add_label(label)
-        self._require_labels()
-        num_tags = count_tags(len(self.labels))
-        if self.model.maybe_get_dim("nO") not in (None, num_tags):
-            raise ValueError(
-                f"nO of the model of '{self.name}' is {self.model.get_dim('nO')}, but "
-                f"{len(self.labels)} labels make {num_tags} BILUO tags (1 + 4 per label): "
-                "leave nO out of the config"
-            )
-        self.model.set_dim("nO", num_tags)
-        self.model.initialize(X=docs)
+        self.cfg.update(labels=names, temperature=1.0)
+        if again:
+            self.clear_dictionary()
+        for label in names:
+            self.vocab.strings.add(label)
+        self.model.set_dim("nO", count_tags(len(names)), force=True)
+        for node in self.model.walk():
+            if GATHER_ENTITIES in node.attrs:
+                node.attrs[GATHER_ENTITIES](node, (eg.reference for eg in get_examples()))
+        self.model.initialize(X=annotate(docs, nlp, self.name))
         if dictionary is not None:
             self.add_dictionary(**dictionary)
 
@@ -278,7 +253,8 @@ class BiLSTMCRF(TrainablePipe):
         self.cfg["dictionary"] = []
 
     def predict(self, docs: Iterable[Doc]) -> Predictions:
-        """Find the best legal path of tags of each Doc, without modifying it.
+        """Find the best legal path of tags of each Doc, without modifying it. Entities of
+        less confidence than the threshold become O.
 
         docs (Iterable[Doc]): The Docs.
         RETURNS (Predictions): BILUO tag ids, one int64 array of shape (tokens,) per Doc.
@@ -287,15 +263,26 @@ class BiLSTMCRF(TrainablePipe):
             `min_probability` is set, see `model.chain.span_chain`.
         """
         self._require_initialized()
-        docs = list(docs)
-        query = Query(docs, None if self.overwrite else allow_presets(docs, self.labels))
-        query = self.dictionary.apply(query, self.labels)
+        query = self.make_query(docs)
         if self.spans_key is not None or self.threshold > 0.0:
             query = query._replace(temperature=self.cfg["temperature"])
         if self.min_probability is not None:
             query = query._replace(want="spans")
         predictions: Predictions = self.model.predict(query)
+        if self.threshold > 0.0 and predictions:
+            predictions = drop_unsure(predictions, self.threshold, query.allowed)
         return predictions
+
+    def make_query(self, docs: Iterable[Doc]) -> Query:
+        """State what is known of Docs before the model sees them: what earlier components
+        have set, and what the dictionary says.
+
+        docs (Iterable[Doc]): The Docs.
+        RETURNS (Query): The question for their best paths.
+        """
+        docs = list_docs(docs)
+        query = Query(docs, None if self.overwrite else allow_presets(docs, self.labels))
+        return self.dictionary.apply(query, self.labels)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Predictions) -> None:
         """Set the entities of the Docs, and their confidence if it is asked for.
@@ -305,32 +292,11 @@ class BiLSTMCRF(TrainablePipe):
         """
         if not scores:
             return
-        predictions: Any = numpy.concatenate(cast(Any, scores))
-        sure = predictions.ndim == 2
-        spans = find_spans(predictions[:, 0].astype("int64") if sure else predictions)
-        confidence = numpy.zeros(0, dtype="float32")
-        if sure:
-            confidence = span_confidence(spans, predictions[:, 1], predictions[:, 2])
-            keep = confidence >= self.threshold
-            confidence = confidence[keep]
-            spans = FlatSpans(*(column[keep] for column in spans))
         docs = list(docs)
-        best = shown = make_spans(docs, spans, confidence, self.labels)
-        if self.min_probability is not None:
-            likely = find_likely_spans(predictions[:, 3:], self.min_probability)
-            shown = make_spans(docs, *likely, self.labels)
-        for doc, (ents, ent_scores), group in zip(docs, best, shown, strict=True):
+        spans = read_spans(docs, scores, self.labels, self.min_probability)
+        for doc, found, shown in zip(docs, *spans, strict=True):
             presets = None if self.overwrite else find_presets(doc)
-            # Also when nothing was found: else the Doc counts as not annotated.
-            if presets is None:
-                doc.set_ents(ents, default="outside")
-            else:
-                group = presets.merge(*group)
-                ents, _ = presets.merge(ents, ent_scores)
-                doc.set_ents(ents, blocked=presets.blocked, default="outside")
-            if self.spans_key is not None:
-                attrs = {"scores": numpy.asarray(group[1], dtype="float32")}
-                doc.spans[self.spans_key] = SpanGroup(doc, attrs=attrs, spans=group[0])
+            set_spans(doc, found, shown, presets, self.spans_key)
 
     def alternatives(self, docs: Iterable[Doc], top_k: int = 5) -> List[List[Analysis]]:
         """Find the best analyses of each Doc, and how probable they are, without modifying
@@ -339,12 +305,10 @@ class BiLSTMCRF(TrainablePipe):
         docs (Iterable[Doc]): The Docs.
         top_k (int): The number of analyses of each Doc. Short ones may have fewer.
         RETURNS (List[List[Analysis]]): For each Doc its different analyses, best first:
-            the probability that exactly these are the entities, and a list of
-            (start, end, label), in tokens.
+            their `ents`, a list of (start, end, label), in tokens; and the `probability`
+            that exactly these are the entities, or its logarithm, `log_probability`.
         """
-        if top_k < 1:
-            raise ValueError(f"top_k is {top_k}, expected at least 1")
-        answers = self._ask(docs, want="paths", top_k=top_k)
+        answers = self._ask(docs, want="paths", top_k=require_count(top_k))
         return [read_analyses(answer, self.labels) for answer in answers]
 
     def tag_marginals(self, docs: Iterable[Doc]) -> List[Floats2d]:
@@ -359,7 +323,7 @@ class BiLSTMCRF(TrainablePipe):
 
     def _ask(self, docs: Iterable[Doc], **wanted: Any) -> List[Any]:
         self._require_initialized()
-        query = Query(list(docs), temperature=self.cfg["temperature"], **wanted)
+        query = Query(list_docs(docs), temperature=self.cfg["temperature"], **wanted)
         answers: List[Any] = self.model.predict(self.dictionary.apply(query, self.labels))
         return answers
 

@@ -12,6 +12,25 @@ from .tags import count_labels
 Allowed = List[NDArray[numpy.bool_]]
 TokenSpans = List[NDArray[numpy.int64]]
 
+# Attribute of layers that want to see the entities of all the training data before they are
+# initialized: a function of the layer and the Docs that have them.
+GATHER_ENTITIES = "gather_entities"
+
+
+def list_docs(docs: Any) -> List[Doc]:
+    """RETURNS (List[Doc]): The Docs that a caller passed. Raises ValueError if they are
+    something else."""
+    if isinstance(docs, Doc):
+        raise ValueError("expected a list of Docs, got one Doc: make it a list, [doc]")
+    listed = list(docs)
+    for doc in listed:
+        if not isinstance(doc, Doc):
+            raise ValueError(
+                f"expected a list of Docs, got {doc!r} in it: make Docs of texts with "
+                "nlp.make_doc"
+            )
+    return listed
+
 
 class Query(NamedTuple):
     """Docs, and what is known or wanted of them. The model takes shorter tuples and

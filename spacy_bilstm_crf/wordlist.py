@@ -10,6 +10,7 @@ from typing import (
     NamedTuple,
     Optional,
     Sequence,
+    Tuple,
     Union,
 )
 
@@ -71,11 +72,19 @@ def read_entries(
         raise ValueError(f"mode is {mode!r}, expected one of {', '.join(MODES)}")
     if not _is_finite(bonus):
         raise ValueError(f"bonus is {bonus!r}, expected a finite number")
+    if not isinstance(ignore_case, bool):
+        raise ValueError(f"ignore_case is {ignore_case!r}, expected true or false")
+    if not isinstance(words, (Path, Iterable)):
+        raise ValueError(f"words is {words!r}, expected the path of a file, or patterns")
     given = _read_file(Path(words)) if isinstance(words, (str, Path)) else _read(words)
     entries = []
     for where, word, label, own in given:
         if not word:
             raise CorpusError(f"{where}: the word is empty")
+        if len(word.splitlines()) > 1:
+            raise CorpusError(
+                f"{where}: a line break in the word {word!r}: make it two words"
+            )
         if label not in labels:
             raise CorpusError(
                 f"{where}: the model has no label {label!r}, but {', '.join(labels)}"
@@ -103,6 +112,23 @@ def merge(rows: Iterable[Sequence[Any]], entries: Iterable[Entry]) -> List[List[
     return list({(row[0], row[1]): list(row) for row in (*rows, *entries)}.values())
 
 
+def read_lexicon(path: Union[str, Path]) -> Iterator[Tuple[str, str, float]]:
+    """Read words for a lexicon, whose types need not be labels.
+
+    path (Union[str, Path]): Path of a UTF-8 file with a word, a tab and a type on each
+        line, and after another tab the word's frequency, if it is known.
+    YIELDS (Tuple[str, str, float]): Each word, its type, and its frequency, or 1.
+    RAISES (CorpusError): At the first one that is wrong.
+    """
+    for where, word, name, frequency in _read_file(Path(path)):
+        if not word or not name:
+            raise CorpusError(f"{where}: the {'type' if word else 'word'} is empty")
+        frequency = 1.0 if frequency is None else frequency
+        if not _is_finite(frequency) or frequency <= 0.0:
+            raise CorpusError(f"{where}: frequency {frequency!r} is not a number above 0")
+        yield word, name, frequency
+
+
 def _read_file(path: Path) -> Iterator[_Given]:
     if not path.is_file():
         raise CorpusError(f"dictionary {path}: no such file")
@@ -120,7 +146,7 @@ def _read_file(path: Path) -> Iterator[_Given]:
         if len(columns) not in (2, 3):
             raise CorpusError(
                 f"{where}: {len(columns)} columns, expected a word, a tab and a label, "
-                "and perhaps another tab and a bonus"
+                "and perhaps another tab and a number"
             )
         yield _Given(where, columns[0], columns[1], _number(columns[2:]))
     if empty:
@@ -140,8 +166,6 @@ def _read(patterns: Iterable[Any]) -> Iterator[_Given]:
                 "token patterns and ids are for an entity_ruler before this component"
             )
         word = pattern["pattern"].strip()
-        if "\n" in word:
-            raise CorpusError(f"{where}: a line feed in the word {word!r}")
         yield _Given(where, word, pattern["label"], pattern.get("bonus"))
 
 
@@ -156,4 +180,6 @@ def _number(columns: Sequence[str]) -> Union[float, str, None]:
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    # True is a 1 to Python.
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)

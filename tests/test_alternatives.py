@@ -2,6 +2,7 @@
 tested in tests/model/test_chain.py and tests/model/test_kbest.py."""
 
 import random
+import re
 
 import numpy
 import pytest
@@ -112,9 +113,40 @@ def test_alternatives_are_of_five_by_default(nlp, ner):
     assert len(analyses) == 5
 
 
-def test_impossible_top_k_is_a_clear_error(ner):
-    with pytest.raises(ValueError, match="top_k is 0"):
-        ner.alternatives([], top_k=0)
+@pytest.mark.parametrize("top_k", [0, -1, 2.5, 2.0, True, "3", None])
+def test_impossible_top_k_is_a_clear_error(ner, top_k):
+    match = re.escape(f"top_k is {top_k!r}, expected a whole number")
+    with pytest.raises(ValueError, match=match):
+        ner.alternatives([], top_k=top_k)
+
+
+def test_top_k_may_be_of_numpy(nlp, ner):
+    doc = nlp.make_doc(TRAIN[0][0])
+    assert ner.alternatives([doc], numpy.int64(2)) == ner.alternatives([doc], 2)
+
+
+@pytest.mark.parametrize("ask", ["alternatives", "tag_marginals", "predict"])
+def test_other_things_than_docs_are_clear_errors(nlp, ner, ask):
+    for doc in (nlp.make_doc("王"), nlp.make_doc("")):
+        with pytest.raises(ValueError, match=r"got one Doc: make it a list, \[doc\]"):
+            getattr(ner, ask)(doc)
+    for texts in (["王"], "王", [nlp.make_doc("王"), "王"]):
+        with pytest.raises(ValueError, match="got '王' in it: make Docs of texts with nlp"):
+            getattr(ner, ask)(texts)
+
+
+def test_analyses_of_long_docs_have_a_logarithm(nlp, ner):
+    ner.cfg["temperature"] = 5.0
+    [analyses] = ner.alternatives([nlp.make_doc("京南张李" * 2000)], top_k=3)
+    assert analyses[0].probability == 0.0
+    logs = [analysis.log_probability for analysis in analyses]
+    assert -1e6 < logs[2] < logs[1] < logs[0] < -800.0
+
+
+def test_the_logarithm_is_that_of_the_probability(nlp, ner):
+    for text in ("", "王", TRAIN[0][0]):
+        for analysis in ner.alternatives([nlp.make_doc(text)], top_k=3)[0]:
+            assert numpy.exp(analysis.log_probability) == analysis.probability <= 1.0
 
 
 def test_entities_of_the_docs_do_not_count(nlp, ner):
@@ -146,9 +178,10 @@ def test_marginals_are_a_distribution_over_the_named_tags(nlp, ner):
         numpy.testing.assert_allclose(marginals.sum(1), 1.0, atol=1e-5)
     [analyses] = ner.alternatives([nlp.make_doc("王")], top_k=4)
     [[marginals]] = ner.tag_marginals([nlp.make_doc("王")])
-    for probability, ents in analyses:
-        name = f"U-{ents[0][2]}" if ents else "O"
-        assert marginals[NAMES.index(name)] == pytest.approx(probability, abs=1e-5)
+    for analysis in analyses:
+        name = f"U-{analysis.ents[0][2]}" if analysis.ents else "O"
+        found = marginals[NAMES.index(name)]
+        assert found == pytest.approx(analysis.probability, abs=1e-5)
 
 
 def test_no_docs_have_no_answers(ner):
@@ -159,9 +192,9 @@ def test_likely_spans_agree_with_the_analyses(path):
     nlp = load(path, spans_key="sc", min_probability=0.02)
     doc = nlp("南京")
     expected = {}
-    for probability, ents in nlp.get_pipe("ner").alternatives([doc], top_k=100)[0]:
-        for ent in ents:
-            expected[ent] = expected.get(ent, 0.0) + probability
+    for analysis in nlp.get_pipe("ner").alternatives([doc], top_k=100)[0]:
+        for ent in analysis.ents:
+            expected[ent] = expected.get(ent, 0.0) + analysis.probability
     likely = {ent: p for ent, p in expected.items() if p >= 0.02}
     assert scored(doc) == pytest.approx(likely, abs=1e-5)
     assert len(likely) > 2

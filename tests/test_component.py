@@ -432,6 +432,42 @@ def test_initializing_twice_starts_anew():
     assert nlp.evaluate(make_examples(nlp))["ents_f"] == 1.0
 
 
+def test_initializing_with_other_data_forgets_the_labels():
+    nlp = make_nlp()
+    train(nlp)
+    ner = nlp.get_pipe("ner")
+    ner.cfg["temperature"] = 2.0
+    others = [("中国人民", [(0, 2, "GPE")]), ("他去了南京大学读书", [(3, 7, "ORG")])]
+    train(nlp, examples=make_examples(nlp, others))
+    assert ner.labels == ("GPE", "ORG")
+    assert ner.model.get_dim("nO") == 9
+    assert ner.cfg["temperature"] == 1.0
+    loaded = make_nlp().from_bytes(nlp.to_bytes())
+    for text, ents in others:
+        assert ents_of(nlp(text)) == ents_of(loaded(text)) == ents
+
+
+def test_initializing_anew_with_an_optimizer_that_was_used():
+    nlp = make_nlp()
+    optimizer = Adam(0.02)
+    fewer = [(text, [ent for ent in ents if ent[2] == "PER"]) for text, ents in TRAIN]
+    for data, labels in ((TRAIN, ("LOC", "ORG", "PER")), (fewer, ("PER",))):
+        examples = make_examples(nlp, data)
+        nlp.initialize(lambda examples=examples: examples, sgd=optimizer)
+        assert nlp.get_pipe("ner").labels == labels
+        nlp.update(examples, sgd=optimizer)
+
+
+def test_a_failed_initialization_changes_nothing(trained):
+    before = trained.to_bytes()
+    ner = trained.get_pipe("ner")
+    for labels in ([], ["X", 3]):
+        with pytest.raises(ValueError, match=r"E143|E187"):
+            ner.initialize(lambda: make_examples(trained), labels=labels)
+    assert trained.to_bytes() == before
+    assert ents_of(trained(TRAIN[0][0])) == TRAIN[0][1]
+
+
 def test_the_component_can_be_sourced(trained):
     nlp = spacy.blank("zh")
     nlp.add_pipe("ner", source=trained)

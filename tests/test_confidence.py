@@ -125,6 +125,12 @@ def test_threshold_drops_what_is_less_sure(path):
     assert n_dropped > 5
 
 
+def test_no_docs_and_empty_ones_have_nothing_to_drop(path):
+    nlp = load(path, threshold=0.4)
+    assert nlp.get_pipe("ner").predict([]) == []
+    assert [ents_of(doc) for doc in nlp.pipe(["", ""])] == [[], []]
+
+
 @pytest.mark.parametrize("threshold", [-0.1, 1.1])
 def test_impossible_threshold_is_a_clear_error(path, threshold):
     with pytest.raises(ValueError, match="from 0 to 1"):

@@ -2,7 +2,6 @@
 
 import pickle
 import random
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy
@@ -15,7 +14,7 @@ from spacy.training import Example
 from thinc.api import fix_random_seed
 
 from spacy_bilstm_crf.corpus.sentence import CorpusError
-from spacy_bilstm_crf.dictionary import Dictionary, fold
+from spacy_bilstm_crf.dictionary import Dictionary
 from spacy_bilstm_crf.query import Query
 from spacy_bilstm_crf.tags import find_spans
 from spacy_bilstm_crf.tokenizer import CharTokenizer
@@ -190,11 +189,6 @@ def test_the_longest_word_goes_first_then_the_earliest():
     assert fixed.tolist() == [1, 2, 3, 4, 5, 6]
 
 
-def test_folding_keeps_the_number_of_characters():
-    for code in range(sys.maxunicode + 1):
-        assert len(fold(chr(code))) == 1
-
-
 def test_whole_tokens_only():
     nlp = spacy.blank("en")
     docs = [nlp.make_doc("start the art, art-loving artists Art")]
@@ -316,6 +310,30 @@ def test_hard_entries_are_certain(path):
     assert scores["在北", "ORG"] == 1.0
 
 
+def test_threshold_does_not_drop_hard_entries_of_several_labels(path):
+    settings = {"spans_key": "sc", "threshold": 1.0}
+    nlp = spacy.load(path, config={"components": {"ner": settings}})
+    assert ents_of(nlp("张伟在北京工作")) == []
+    words = patterns(*(("在北", label) for label in LABELS), ("工", "PER"), ("工", "LOC"))
+    nlp.get_pipe("ner").add_dictionary(words, mode="hard")
+    docs = list(nlp.pipe(["", "张伟在北京工作", "今天天气很好", "李娜工"]))
+    assert [[word for word, _ in ents_of(doc)] for doc in docs] == [
+        [],
+        ["在北", "工"],
+        [],
+        ["工"],
+    ]
+    # Which label is right the model is not sure of, and says so.
+    scores = docs[1].spans["sc"].attrs["scores"]
+    assert ((scores > 0.3) & (scores < 1.0)).all()
+
+
+def test_threshold_still_drops_what_a_soft_entry_brings(path):
+    nlp = spacy.load(path, config={"components": {"ner": {"threshold": 1.0}}})
+    nlp.get_pipe("ner").add_dictionary(patterns(("在北", "ORG")), bonus=3.0)
+    assert ents_of(nlp("张伟在北京工作")) == []
+
+
 # Soft entries
 
 
@@ -422,6 +440,8 @@ def test_later_entries_replace_earlier_ones(nlp):
         ("甲\tCITY\n", "hard", r"words.tsv:1: .*no label 'CITY', but LOC, ORG, PER"),
         ("甲\tORG\tx\n", "soft", r"words.tsv:1: bonus 'x' is not a finite number"),
         ("甲\tORG\tnan\n", "soft", r"words.tsv:1: bonus nan is not"),
+        ("甲\r乙\tORG\n", "soft", r"words.tsv:1: a line break in the word"),
+        ("甲\x0b乙\tORG\n", "soft", r"words.tsv:1: a line break in the word"),
         ("甲\tORG\t2\n", "hard", r"words.tsv:1: a bonus of 2.0 in a hard dictionary"),
         (b"\xff\xfe", "soft", r"words.tsv:1: UTF-16"),
         (b"\xb1\xb1\tORG\n", "soft", r"words.tsv:1: not UTF-8"),
@@ -443,9 +463,12 @@ def test_bad_files_are_clear_errors_and_change_nothing(nlp, tmp_path, text, mode
         ({"label": "ORG"}, r"pattern 1: expected"),
         ({"label": "ORG", "pattern": [{"ORTH": "x"}]}, "entity_ruler"),
         ({"label": "ORG", "pattern": "x", "id": "1"}, "entity_ruler"),
-        ({"label": "ORG", "pattern": "x\ny"}, "line feed"),
+        ({"label": "ORG", "pattern": "x\ny"}, r"line break in the word 'x\\ny'"),
+        ({"label": "ORG", "pattern": "x\ry"}, "line break"),
+        ({"label": "ORG", "pattern": "x\u2028y"}, "line break"),
         ({"label": "ORG", "pattern": " "}, "the word is empty"),
         ({"label": "ORG", "pattern": "x", "bonus": "x"}, "not a finite number"),
+        ({"label": "ORG", "pattern": "x", "bonus": True}, "True is not a finite number"),
     ],
 )
 def test_bad_patterns_are_clear_errors(nlp, pattern, message):
@@ -459,6 +482,12 @@ def test_bad_arguments_are_clear_errors(nlp, tmp_path):
         ner.add_dictionary([], mode="firm")
     with pytest.raises(ValueError, match="bonus is inf, expected a finite number"):
         ner.add_dictionary([], bonus=float("inf"))
+    with pytest.raises(ValueError, match="bonus is True, expected a finite number"):
+        ner.add_dictionary([], bonus=True)
+    with pytest.raises(ValueError, match="ignore_case is 'no', expected true or false"):
+        ner.add_dictionary([], ignore_case="no")
+    with pytest.raises(ValueError, match="words is None, expected the path"):
+        ner.add_dictionary(None)
     with pytest.raises(CorpusError, match=r"none.tsv: no such file"):
         ner.add_dictionary(tmp_path / "none.tsv")
     with pytest.raises(ValueError, match=r"E143.*ner"):
@@ -519,6 +548,40 @@ def test_a_config_can_set_it(tmp_path):
     assert ("今天", "ORG") in ents_of(nlp("今天天气很好"))
     nlp.initialize(lambda: make_examples(nlp))
     assert len(nlp.get_pipe("ner").dictionary) == 1
+
+
+@pytest.mark.parametrize(
+    ("dictionary", "message"),
+    [
+        ({"words": "x.tsv", "bouns": 1.0}, r"no setting 'bouns': it takes words, mode, b"),
+        ({"word": "x.tsv"}, r"is \{'word': 'x.tsv'\}: set words"),
+        ({}, r"is \{\}: set words"),
+        ("x.tsv", r"is 'x.tsv': set words"),
+    ],
+)
+def test_settings_that_do_not_exist_are_clear_errors(dictionary, message):
+    nlp = make_nlp()
+    match = r"\[initialize.components.ner.dictionary\] (has )?" + message
+    with pytest.raises(ValueError, match=match):
+        nlp.get_pipe("ner").initialize(lambda: make_examples(nlp), dictionary=dictionary)
+
+
+def test_initializing_anew_forgets_it(nlp):
+    # Its labels may be gone.
+    nlp.get_pipe("ner").add_dictionary(patterns(("今天", "ORG")), mode="hard")
+    nlp.initialize(lambda: make_examples(nlp)[:2])
+    assert nlp.get_pipe("ner").labels == ("LOC", "PER")
+    assert len(nlp.get_pipe("ner").dictionary) == 0
+    assert ents_of(nlp("今天天气很好")) != [("今天", "ORG")]
+
+
+def test_words_of_labels_that_were_added_before_stay():
+    nlp = make_nlp()
+    ner = nlp.get_pipe("ner")
+    ner.add_label("NEW")
+    ner.add_dictionary(patterns(("今天", "NEW")), mode="hard")
+    nlp.initialize(lambda: make_examples(nlp))
+    assert ("今天", "NEW") in ents_of(nlp("今天天气很好"))
 
 
 def test_labels_added_later_do_not_move_entries(nlp):

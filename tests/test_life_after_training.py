@@ -14,7 +14,7 @@ from spacy.training import Example
 from thinc.api import Adam, RAdam, fix_random_seed
 
 from spacy_bilstm_crf.labels import create_add_labels
-from spacy_bilstm_crf.model import architecture
+from spacy_bilstm_crf.model import architecture, batches
 
 ROOT = Path(__file__).parents[1]
 MODEL = {
@@ -254,7 +254,7 @@ def test_rehearsal_is_the_same_in_small_batches(without_new, monkeypatch):
     gradients = []
     for padded_tokens in (3072, 10):
         monkeypatch.setattr(architecture, "PADDED_TOKENS", padded_tokens)
-        monkeypatch.setattr(architecture, "FEW", 1)
+        monkeypatch.setattr(batches, "FEW", 1)
         found = {}
 
         def collect(key, weights, gradient, found=found):

@@ -143,6 +143,24 @@ def test_given_entities_are_certain_and_never_dropped(ner):
     assert doc.spans["sc"].attrs["scores"].tolist() == [1.0]
 
 
+def test_no_threshold_drops_given_entities_of_its_own_labels(ner):
+    ner.threshold = 1.0
+    assert ents_of(ner(make_doc((1, 3, "LOC"), (4, 5, "PER")))) == [
+        (1, 3, "LOC"),
+        (4, 5, "PER"),
+    ]
+
+
+def test_its_own_entities_are_given_the_second_time(ner):
+    ner.spans_key = "sc"
+    doc = ner(NLP.make_doc(TEXT))
+    assert (doc.spans["sc"].attrs["scores"] < 1.0).all()
+    assert ents_of(ner(doc)) == GOLD
+    assert doc.spans["sc"].attrs["scores"].tolist() == [1.0, 1.0]
+    ner.overwrite = True
+    assert (ner(doc).spans["sc"].attrs["scores"] < 1.0).all()
+
+
 def test_batches_with_and_without_presets_are_the_same(trained, ner):
     rng = random.Random(0)
     docs = [make_doc((i, i + 2, rng.choice(["LOC", "OLD"]))) for i in range(5)]

@@ -2,21 +2,19 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import List, NamedTuple, Sequence
 
 import numpy
-from numpy.typing import NDArray
-from spacy.language import Language
-from spacy.tokens import Doc
-from spacy.training import Example
+from tqdm import tqdm
 
-from ..query import Query
-from ..tags import FlatSpans, find_spans, span_confidence
+from ..component import BiLSTMCRF
+from .judge import GoldBatch, Judged, judge_entities
 
 # Temperatures that are tried, as logarithms: from a quarter to four.
 SEARCH = (-math.log(4.0), math.log(4.0))
 GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
-STEPS = 20
+# They leave less than 1% between the temperatures tried last; the model runs each time.
+STEPS = 12
 # A confidence of 0 or 1 that is wrong would cost infinitely much.
 EPSILON = 1e-6
 
@@ -52,15 +50,22 @@ class Reliability(NamedTuple):
     log_loss: float
 
 
-class Judged(NamedTuple):
-    """Predicted entities.
+class Calibration(NamedTuple):
+    """A temperature, and how well it fits.
 
-    confidence (float array, shape (entities,)): Their confidence.
-    correct (bool array, shape (entities,)): Whether the gold has them, label and all.
+    temperature (float): That of the smallest log loss.
+    at_limit (bool): Whether an end of the range that was searched fits as well: then the
+        temperature that fits best, if there is one, lies beyond.
+    judged (Judged): The entities, at a temperature of 1.
+    before (Reliability): The figures at a temperature of 1.
+    after (Reliability): The figures at the temperature.
     """
 
-    confidence: NDArray[numpy.float64]
-    correct: NDArray[numpy.bool_]
+    temperature: float
+    at_limit: bool
+    judged: Judged
+    before: Reliability
+    after: Reliability
 
 
 def measure_reliability(judged: Judged, num_bins: int = 10) -> Reliability:
@@ -70,7 +75,7 @@ def measure_reliability(judged: Judged, num_bins: int = 10) -> Reliability:
     num_bins (int): Number of ranges.
     RETURNS (Reliability): The figures.
     """
-    confidence, correct = judged
+    confidence, correct = judged.confidence, judged.correct
     places = numpy.minimum((confidence * num_bins).astype(int), num_bins - 1)
     bins = []
     for i in range(num_bins):
@@ -84,65 +89,32 @@ def measure_reliability(judged: Judged, num_bins: int = 10) -> Reliability:
     return Reliability(bins, gaps / max(1, len(confidence)), float(log_loss))
 
 
-def judge_entities(
-    nlp: Language, name: str, examples: Sequence[Example], temperature: float
-) -> Judged:
-    """Predict entities and look them up in the gold.
-
-    nlp (Language): The pipeline.
-    name (str): Name of the component in it.
-    examples (Sequence[Example]): Examples from `prepare`.
-    temperature (float): All scores of the component are divided by it.
-    RETURNS (Judged): The entities of all Docs.
-    """
-    component: Any = nlp.get_pipe(name)
-    query = Query([eg.predicted for eg in examples], temperature=temperature)
-    confidence: List[float] = []
-    correct: List[bool] = []
-    for eg, scores in zip(examples, component.model.predict(query), strict=True):
-        spans = find_spans(scores[:, 0].astype("int64"))
-        confidence += span_confidence(spans, scores[:, 1], scores[:, 2]).tolist()
-        gold = {(ent.start_char, ent.end_char, ent.label_) for ent in eg.reference.ents}
-        correct += [key in gold for key in _keys(eg.predicted, spans, component.labels)]
-    return Judged(numpy.array(confidence), numpy.array(correct, dtype="bool"))
-
-
-def prepare(nlp: Language, name: str, examples: Iterable[Example]) -> List[Example]:
-    """Run the components that come before one.
-
-    nlp (Language): The pipeline.
-    name (str): Name of the component.
-    examples (Iterable[Example]): Examples with gold entities.
-    RETURNS (List[Example]): Examples whose predicted Docs are ready for it.
-    """
-    examples = list(examples)
-    names = nlp.pipe_names
-    with nlp.select_pipes(enable=names[: names.index(name)]):
-        docs = nlp.pipe([eg.reference.text for eg in examples])
-        return [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
-
-
 def fit_temperature(
-    nlp: Language, name: str, examples: Sequence[Example]
-) -> Tuple[float, Reliability, Reliability]:
+    component: BiLSTMCRF, batches: Sequence[GoldBatch], *, progress: bool = False
+) -> Calibration:
     """Find the temperature with which confidence says most about the gold: that of the
     smallest log loss. The entities stay the same with any temperature.
 
-    nlp (Language): The pipeline.
-    name (str): Name of the component in it.
-    examples (Sequence[Example]): Development data, from `prepare`.
-    RETURNS (Tuple[float, Reliability, Reliability]): The temperature, and the figures
-        with a temperature of 1 and with this one.
+    component (BiLSTMCRF): The component.
+    batches (Sequence[GoldBatch]): Development data, from `prepare`.
+    progress (bool): Show a progress bar on stderr, if that is a terminal.
+    RETURNS (Calibration): The temperature, and the figures without and with it.
+    RAISES (ValueError): If there are no entities to judge.
     """
 
     def measure(logarithm: float) -> Reliability:
-        return measure_reliability(judge_entities(nlp, name, examples, math.exp(logarithm)))
+        return measure_reliability(judge_entities(component, batches, math.exp(logarithm)))
 
+    judged = judge_entities(component, batches, 1.0)
+    _require_entities(judged)
+    # None: hidden unless on a terminal.
+    hide = None if progress else True
+    steps = tqdm(range(STEPS), "Temperatures", leave=False, disable=hide)
     # Golden section search: the loss has one minimum.
     low, high = SEARCH
     left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
     at_left, at_right = measure(left), measure(right)
-    for _ in range(STEPS):
+    for _ in steps:
         if at_left.log_loss <= at_right.log_loss:
             high, right, at_right = right, left, at_left
             left = high - GOLDEN * (high - low)
@@ -151,13 +123,21 @@ def fit_temperature(
             low, left, at_left = left, right, at_right
             right = low + GOLDEN * (high - low)
             at_right = measure(right)
-    best = (low + high) / 2.0
-    return math.exp(best), measure(0.0), measure(best)
+    best, after = min((left, at_left), (right, at_right), key=lambda pair: pair[1].log_loss)
+    # Rounding errors may make one of several temperatures that fit all the same the best.
+    at_limit = any(measure(end).log_loss <= after.log_loss + EPSILON for end in SEARCH)
+    before = measure_reliability(judged)
+    return Calibration(math.exp(best), at_limit, judged, before, after)
 
 
-def _keys(
-    doc: Doc, spans: FlatSpans, labels: Sequence[str]
-) -> Iterable[Tuple[int, int, str]]:
-    for start, end, label in zip(*(column.tolist() for column in spans), strict=True):
-        span = doc[start:end]
-        yield span.start_char, span.end_char, labels[label]
+def _require_entities(judged: Judged) -> None:
+    if len(judged.confidence):
+        return
+    if not judged.given + judged.unknown:
+        raise ValueError("nothing to calibrate on: the component finds no entities")
+    raise ValueError(
+        "nothing to calibrate on: of the entities found, "
+        f"{judged.given:,} were given by earlier components or hard words of the "
+        f"dictionary, {judged.unknown:,} have tokens without gold annotation, and no other "
+        "is left"
+    )

@@ -1,40 +1,33 @@
 """The one border between Docs' vectors and padded tensors."""
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union, cast
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union, cast
 
 import numpy
-from numpy.typing import NDArray
 from spacy.ml.models.tok2vec import get_tok2vec_width
 from spacy.tokens import Doc
-from thinc.api import Model, get_array_module
+from thinc.api import Model
 from thinc.types import ArgsKwargs, Floats1d, Floats2d, Ints1d
 from thinc.util import partial, torch2xp, xp2torch
 
-from ..query import Allowed, Query, TokenSpans
-from .embed import GATHER_VOCABULARY, SAMPLE_SIZE
+from ..query import Allowed, Query
+from .batches import (
+    CELLS,
+    PADDED_TOKENS,
+    Array,
+    Batch,
+    batch_spans,
+    pad,
+    plan_batches,
+    split,
+)
+from .embed import SAMPLE_SIZE, gather_vocabularies
 from .network import DECODERS
-from .pieces import LONG
 from .shim import BiLSTMCRFShim
-
-# Arrays of numpy or cupy. thinc's types do not know indexing by arrays.
-Array = Any
 
 PRECISIONS = ("float32", "bfloat16")
 
-
 InT = Union[List[Doc], Tuple[List[Doc], Allowed], Query]
 OutT = Union[List[Ints1d], List[Floats2d], Floats1d]
-
-# Padded tokens in one run of the network: small batches leave the processor idle, large
-# ones outgrow its cache.
-PADDED_TOKENS = 3072
-# Long Docs would be alone in such a batch, at four times the cost of a token. So many of
-# them go together, in up to so many times the padded tokens.
-FEW = 16
-STRETCH = 20
-# Numbers in one step of the CRF, sequences * K * K * best paths: 64 MiB. It binds with many
-# labels or paths only.
-CELLS = 2**24
 
 
 def build_bilstm_crf(
@@ -119,11 +112,14 @@ def init(
     """
     docs = (X[0] if isinstance(X, tuple) else X) or []
     tok2vec = model.layers[0]
-    for node in tok2vec.walk():
-        if GATHER_VOCABULARY in node.attrs:
-            node.attrs[GATHER_VOCABULARY](node, docs)
+    gather_vocabularies(tok2vec, docs)
     # A chain of layers runs on what it is given here: a sample must do.
     tok2vec.initialize(X=docs[:SAMPLE_SIZE] or None)
+    for node in tok2vec.walk():
+        for name in node.param_names:
+            if node.has_grad(name):
+                # Training leaves one behind, of the shape that the weights had.
+                node.set_grad(name, node.ops.xp.zeros_like(node.get_param(name)))
     width = get_tok2vec_width(model)
     if width is None:
         raise ValueError(
@@ -155,7 +151,7 @@ def forward(
     losses: Array = model.ops.alloc1f(len(docs))
     if not lengths.any():
         # Some embeddings cannot take a batch without tokens.
-        return (losses if is_train else _split(tags, lengths)), lambda d_losses: []
+        return (losses if is_train else split(tags, lengths)), lambda d_losses: []
 
     shim, xp = _shim(model), model.ops.xp
     vectors, backprop_tok2vec = model.layers[0](docs, is_train)
@@ -179,19 +175,19 @@ def forward(
     for batch in plan_batches(lengths, PADDED_TOKENS, max_sequences):
         here = Batch(*map(xp.asarray, batch))
         args = [
-            xp2torch(_pad(flat_vectors, here), requires_grad=is_train, device=shim.device),
+            xp2torch(pad(flat_vectors, here), requires_grad=is_train, device=shim.device),
             xp2torch(here.lengths, device=shim.device),
         ]
         if flat_allowed is not None:
-            padded = _pad(flat_allowed, batch)
+            padded = pad(flat_allowed, batch)
             args.append(xp2torch(padded, device=shim.device))
         if teacher is not None:
-            taught = xp2torch(_pad(flat_taught, here), device=shim.device)
+            taught = xp2torch(pad(flat_taught, here), device=shim.device)
             kwargs["teacher"] = (_shim(teacher).network, taught)
         if flat_bonus is not None:
-            kwargs["bonus"] = xp2torch(_pad(flat_bonus, batch), device=shim.device)
+            kwargs["bonus"] = xp2torch(pad(flat_bonus, batch), device=shim.device)
         if query.incorrect is not None:
-            spans = xp.asarray(_batch_spans(query.incorrect, batch))
+            spans = xp.asarray(batch_spans(query.incorrect, batch))
             kwargs["incorrect"] = xp2torch(spans, device=shim.device)
         # A copy: the callback uses them too, when this loop is at another batch.
         inputs = ArgsKwargs(args=tuple(args), kwargs=dict(kwargs))
@@ -210,80 +206,11 @@ def forward(
             d_padded: Array = torch2xp(inputs.args[0])
             d_flat[here.tokens] = d_padded[here.rows, here.columns]
         # One array per Doc, empty ones included: a listener adds them in place.
-        d_docs: List[Doc] = backprop_tok2vec(_split(d_flat, lengths))
+        d_docs: List[Doc] = backprop_tok2vec(split(d_flat, lengths))
         return d_docs
 
-    return (losses if is_train else _split(tags, lengths)), backprop
-
-
-class Batch(NamedTuple):
-    """Docs that run through the network together, and where their tokens go.
-
-    docs (int array, shape (B,)): Index of each Doc.
-    lengths (int array, shape (B,)): Length of each Doc, longest first.
-    tokens (int array, shape (N,)): Index of each token in all Docs laid end to end.
-    rows (int array, shape (N,)): Its row in the padded batch, the step.
-    columns (int array, shape (N,)): Its column in the padded batch, the sequence.
-    """
-
-    docs: Array
-    lengths: Array
-    tokens: Array
-    rows: Array
-    columns: Array
-
-
-def plan_batches(
-    lengths: NDArray[numpy.int64], padded_tokens: int, most: int
-) -> List[Batch]:
-    """Sort Docs by length and cut them into batches of bounded size. Empty Docs are in
-    none of them; a Doc that exceeds the bounds has one to itself.
-
-    lengths (int array, shape (Docs,)): Tokens in each Doc.
-    padded_tokens (int): Bound on steps times sequences, stretched for few long Docs.
-    most (int): Bound on sequences.
-    RETURNS (List[Batch]): The batches, longest Docs first.
-    """
-    order = numpy.argsort(-lengths, kind="stable")
-    order = order[lengths[order] > 0]
-    offsets = numpy.cumsum(lengths) - lengths
-    batches = []
-    while len(order):
-        longest = int(lengths[order[0]])
-        # The longest go through the network in pieces, which only one at a time can.
-        sequences = 1 if longest >= LONG else most
-        bound = max(padded_tokens, min(FEW * longest, STRETCH * padded_tokens))
-        size = max(1, min(sequences, bound // longest))
-        docs, order = order[:size], order[size:]
-        sizes = lengths[docs]
-        columns = numpy.repeat(numpy.arange(len(docs)), sizes)
-        rows = numpy.arange(int(sizes.sum())) - (numpy.cumsum(sizes) - sizes)[columns]
-        batches.append(Batch(docs, sizes, offsets[docs][columns] + rows, rows, columns))
-    return batches
+    return (losses if is_train else split(tags, lengths)), backprop
 
 
 def _shim(model: Model[InT, OutT]) -> BiLSTMCRFShim:
     return cast(BiLSTMCRFShim, model.shims[0])
-
-
-def _pad(flat: Array, batch: Batch) -> Array:
-    """Lay tokens out as (steps, sequences, width), zero elsewhere."""
-    xp = get_array_module(flat)
-    shape = (int(batch.lengths[0]), len(batch.docs), flat.shape[1])
-    padded = xp.zeros(shape, dtype=flat.dtype)
-    padded[batch.rows, batch.columns] = flat[batch.tokens]
-    return padded
-
-
-def _batch_spans(spans: TokenSpans, batch: Batch) -> NDArray[numpy.int64]:
-    """RETURNS (int array, shape (S, 4)): The spans of a batch, its column before each."""
-    here = [spans[doc] for doc in batch.docs]
-    columns = numpy.repeat(numpy.arange(len(here)), [len(rows) for rows in here])
-    return numpy.column_stack((columns, numpy.concatenate(here)))
-
-
-def _split(flat: Array, lengths: NDArray[numpy.int64]) -> List[Array]:
-    ends = numpy.cumsum(lengths).tolist()
-    return [
-        flat[end - length : end] for end, length in zip(ends, lengths.tolist(), strict=True)
-    ]

@@ -1,13 +1,14 @@
 """n-gram embeddings for the tok2vec slot."""
 
 from itertools import accumulate
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple, cast
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple, Union, cast
 
 import numpy
 from numpy.typing import NDArray
 from spacy.attrs import intify_attr
+from spacy.strings import get_string_id
 from spacy.tokens import Doc
-from spacy.util import SimpleFrozenList, logger
+from spacy.util import logger
 from thinc.api import Model, uniform_init
 from thinc.types import Floats2d, Ints2d
 from thinc.util import partial
@@ -22,13 +23,16 @@ GATHER_VOCABULARY = "gather_vocabulary"
 # How many Docs spaCy shows a layer to initialize it.
 SAMPLE_SIZE = 10
 UNKNOWN_ROW = 0
+# Before the name of an extension attribute, as in spaCy's patterns and scorers.
+EXTENSION = "_."
 
 
 def build_ngram_embed(
     width: int = 64,
-    orders: List[int] = SimpleFrozenList([1, 2]),
-    min_freq: List[int] = SimpleFrozenList([1, 2]),
-    dropout: List[float] = SimpleFrozenList([0.05, 0.3]),
+    # Not spaCy's frozen lists: `init fill-config` copies defaults, and those refuse.
+    orders: Sequence[int] = (1, 2),
+    min_freq: Sequence[int] = (1, 2),
+    dropout: Sequence[float] = (0.05, 0.3),
     singleton_dropout: float = 0.5,
     attr: str = "ORTH",
 ) -> EmbedT:
@@ -39,21 +43,24 @@ def build_ngram_embed(
     data when a `bilstm_crf` component is initialized, and saved with the model.
 
     width (int): Width of each order's vectors. The output is `len(orders)` times as wide.
-    orders (List[int]): Lengths of the n-grams: 1 for the token alone, 2 for the token and
-        the next one, and so on.
-    min_freq (List[int]): For each order, how often an n-gram must occur for its own row.
-    dropout (List[float]): For each order, the share of n-grams that training replaces with
-        the unknown row.
+    orders (Sequence[int]): Lengths of the n-grams: 1 for the token alone, 2 for the token
+        and the next one, and so on.
+    min_freq (Sequence[int]): For each order, how often an n-gram must occur for its own
+        row.
+    dropout (Sequence[float]): For each order, the share of n-grams that training replaces
+        with the unknown row.
     singleton_dropout (float): The same share for n-grams that occur once, if it is larger:
         they stand for what prediction has never seen.
-    attr (str): Token attribute that the n-grams are made of: ORTH, NORM, LOWER, SHAPE ...
+    attr (str): Token attribute that the n-grams are made of: ORTH, NORM, LOWER, SHAPE ...,
+        or an extension attribute, "_.name", whose values are told apart as strings.
     """
     if not len(orders) == len(min_freq) == len(dropout) or not orders or min(orders) < 1:
         raise ValueError(
             "NgramEmbed needs orders of 1 or more, and one value of min_freq and dropout "
             f"for each: got orders {orders}, min_freq {min_freq}, dropout {dropout}"
         )
-    if intify_attr(attr) is None:
+    is_extension = attr.startswith(EXTENSION)
+    if not is_extension and intify_attr(attr) is None:
         raise ValueError(f"NgramEmbed: there is no token attribute {attr!r}")
     settings = Settings(
         width=width,
@@ -61,7 +68,7 @@ def build_ngram_embed(
         min_freq=list(min_freq),
         dropout=list(dropout),
         singleton_dropout=singleton_dropout,
-        attr=intify_attr(attr),
+        attr=attr if is_extension else intify_attr(attr),
     )
     return Model(
         "ngram_embed",
@@ -86,7 +93,21 @@ class Settings(NamedTuple):
     min_freq: List[int]
     dropout: List[float]
     singleton_dropout: float
-    attr: int
+    attr: Union[int, str]
+
+
+def gather_vocabularies(model: Model[Any, Any], docs: List[Doc]) -> None:
+    """Show Docs to the layers that gather a vocabulary. One that has other layers inside
+    does as it sees fit with those.
+
+    model (Model): The layer to begin with.
+    docs (List[Doc]): All the Docs of the training data.
+    """
+    if GATHER_VOCABULARY in model.attrs:
+        model.attrs[GATHER_VOCABULARY](model, docs)
+    else:
+        for layer in model.layers:
+            gather_vocabularies(layer, docs)
 
 
 def gather_vocabulary(settings: Settings, model: EmbedT, docs: List[Doc]) -> None:
@@ -189,7 +210,7 @@ def _ngram_keys(docs: List[Doc], settings: Settings) -> List[Keys]:
 
     RETURNS (List[Keys]): One array of shape (tokens,) per order.
     """
-    arrays = [doc.to_array(settings.attr) for doc in docs]
+    arrays: List[Any] = [_token_ids(doc, settings.attr) for doc in docs]
     token = numpy.concatenate(arrays or [numpy.zeros(0)]).astype("uint64")
     lasts = numpy.cumsum([len(array) for array in arrays if len(array)], dtype="int64") - 1
     by_order, keys = {}, token
@@ -200,6 +221,14 @@ def _ngram_keys(docs: List[Doc], settings: Settings) -> List[Keys]:
             keys = _mix(keys) ^ token
         by_order[order] = keys
     return [by_order[order] for order in settings.orders]
+
+
+def _token_ids(doc: Doc, attr: Union[int, str]) -> Keys:
+    if isinstance(attr, int):
+        return cast(Keys, doc.to_array(attr))
+    name = attr.removeprefix(EXTENSION)
+    values = [get_string_id(str(token._.get(name))) for token in doc]
+    return numpy.array(values, dtype="uint64")
 
 
 def _mix(keys: Keys) -> Keys:

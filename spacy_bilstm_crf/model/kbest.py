@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .chain import path_probabilities
+from .log_partition import TINY
 from .viterbi import LEVEL, require_path
 
 
@@ -58,10 +59,35 @@ def kbest(
         tags[:, t] = current // k
         if t:
             current = came_from[t].flatten(0, 1).gather(0, current).long()
-    # Many times more precise than a path's score less log Z, which are both large where
-    # sequences are long.
+    log_p = _log_probabilities(emissions, start, transitions, end, mask, tags)
+    # An improbable path is one all the same: only its score tells whether it is possible.
+    return tags.masked_fill_(~mask, 0), log_p.masked_fill_(scores == -torch.inf, -torch.inf)
+
+
+def _log_probabilities(
+    emissions: Tensor,
+    start: Tensor,
+    transitions: Tensor,
+    end: Tensor,
+    mask: Tensor,
+    tags: Tensor,
+) -> Tensor:
+    """How probable the best paths are: the first one as a product of steps, and the others
+    by how much less they score, step by step. Many times more precise than a path's score
+    less log Z, which are both large where sequences are long; and nothing underflows,
+    however improbable a path is.
+
+    tags (Tensor): Tag ids, best path first, that of the last token at padding, int64, shape
+        (k, T, B).
+    RETURNS (Tensor): Shape (k, B), arbitrary where a path is impossible.
+    """
     paths = tags.permute(1, 2, 0)
     args = (emissions, start, transitions, end, mask)
-    steps = path_probabilities(*args, paths)[..., 1].log()
-    log_p = torch.where(mask.unsqueeze(2), steps, 0.0).sum(0).T
-    return tags.masked_fill_(~mask, 0), log_p.masked_fill(scores == -torch.inf, -torch.inf)
+    sure = path_probabilities(*args, paths[..., :1])[..., 1].clamp_min_(TINY).log()
+    gained = emissions.gather(2, paths)
+    gained[0] += start[paths[0]]
+    gained[1:] += transitions[paths[:-1], paths[1:]]
+    steps = torch.where(mask.unsqueeze(2), gained - gained[..., :1] + sure, 0.0)
+    at_end = end[paths[-1]]
+    log_p = steps.sum(0) + at_end - at_end[:, :1]
+    return log_p.clamp_max_(0.0).T

@@ -84,6 +84,10 @@ class BiLSTMCRFShim(PyTorchShim):
 
         settings (Dict[str, Any]): Arguments of `BiLSTMCRF`, saved with its weights.
         """
+        if self._model is not None:
+            # Optimizers know the weights by this id, and remember the shapes of the old
+            # ones: under a new id they begin anew, as after a load from disk.
+            self._renew_id()
         self.cfg = settings
         self._model = BiLSTMCRF(**settings).to(get_torch_default_device())
 
@@ -97,9 +101,6 @@ class BiLSTMCRFShim(PyTorchShim):
         old = self.network
         self.build({**self.cfg, "num_tags": len(source)})
         carry_over(old, self.network, torch.from_numpy(source), margin)
-        # Optimizers know the weights by this id. What they remember of the old ones has
-        # another shape: under a new id they begin anew, as after a load from disk.
-        self._renew_id()
 
     def predict(self, inputs: ArgsKwargs) -> Tensor:
         on_cpu = self._device_type == "cpu"

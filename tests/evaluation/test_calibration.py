@@ -3,20 +3,11 @@ import pytest
 import spacy
 from hypothesis import given
 from hypothesis import strategies as st
-from spacy.cli._util import app
-from spacy.tokens import DocBin
 from spacy.training import Example
 from thinc.api import fix_random_seed
-from typer.testing import CliRunner
 
-from spacy_bilstm_crf.cli.calibrate import find_component
-from spacy_bilstm_crf.evaluation.calibration import (
-    Judged,
-    fit_temperature,
-    judge_entities,
-    measure_reliability,
-    prepare,
-)
+from spacy_bilstm_crf.evaluation.calibration import fit_temperature, measure_reliability
+from spacy_bilstm_crf.evaluation.judge import Judged, judge_entities, prepare
 
 DATA = [
     ("张伟在北京工作", [(0, 2, "PER"), (3, 5, "LOC")]),
@@ -42,7 +33,7 @@ def make_examples(nlp, data):
 
 @pytest.fixture(scope="module")
 def trained():
-    """Too sure of itself: the data to calibrate on contradicts a third of what it knows."""
+    """Too sure of itself, once the data contradict a third of what it knows."""
     fix_random_seed(0)
     nlp = spacy.blank("zh")
     nlp.add_pipe("bilstm_crf", name="ner", config={"model": MODEL})
@@ -54,9 +45,10 @@ def trained():
     return nlp
 
 
-@pytest.fixture
-def doubtful(trained):
-    return prepare(trained, "ner", make_examples(trained, [*DATA, (DATA[0][0], [])]))
+def fit(nlp, data):
+    return fit_temperature(
+        nlp.get_pipe("ner"), prepare(nlp, "ner", make_examples(nlp, data))
+    )
 
 
 def judged(*pairs):
@@ -85,67 +77,49 @@ def test_error_is_a_mean_over_entities(pairs):
     assert found.log_loss >= 0.0
 
 
-def test_entities_are_judged_by_place_and_label(trained):
-    wrong = [(DATA[0][0], [(0, 2, "LOC"), (3, 5, "LOC")]), (DATA[1][0], [])]
-    examples = prepare(trained, "ner", make_examples(trained, wrong))
-    confidence, correct = judge_entities(trained, "ner", examples, 1.0)
-    assert correct.tolist() == [False, True, False, False]
-    assert (confidence > 0.5).all()
+def test_temperature_that_fits_doubtful_data_is_high(trained):
+    data = [*DATA, (DATA[0][0], [])]
+    found = fit(trained, data)
+    assert found.temperature > 1.2
+    assert not found.at_limit
+    assert found.after.log_loss < found.before.log_loss
+    batches = prepare(trained, "ner", make_examples(trained, data))
+    for other in (0.95 * found.temperature, 1.05 * found.temperature):
+        near = judge_entities(trained.get_pipe("ner"), batches, other)
+        assert measure_reliability(near).log_loss > found.after.log_loss
 
 
-def test_temperature_that_fits_doubtful_data_is_high(trained, doubtful):
-    temperature, before, after = fit_temperature(trained, "ner", doubtful)
-    assert temperature > 1.2
-    assert after.log_loss < before.log_loss
-    for other in (0.8 * temperature, 1.25 * temperature):
-        near = measure_reliability(judge_entities(trained, "ner", doubtful, other))
-        assert near.log_loss >= after.log_loss
+def test_figures_before_are_those_of_temperature_1(trained):
+    batches = prepare(trained, "ner", make_examples(trained, DATA))
+    plain = judge_entities(trained.get_pipe("ner"), batches, 1.0)
+    found = fit(trained, DATA)
+    assert found.before == measure_reliability(plain)
+    assert found.judged.confidence.tolist() == plain.confidence.tolist()
 
 
-def test_components_before_it_run_and_it_does_not(trained):
+@pytest.mark.parametrize(
+    ("ents", "low", "high"),
+    [(DATA[0][1], 0.25, 0.5), ([(5, 7, "PER")], 3.9, 4.0)],
+    ids=["right", "wrong"],
+)
+def test_search_that_ends_at_its_limit_says_so(trained, ents, low, high):
+    found = fit(trained, [(DATA[0][0], ents)] * 5)
+    assert found.at_limit
+    assert low <= found.temperature <= high
+
+
+def test_no_entities_found_are_an_error(trained):
+    with pytest.raises(ValueError, match="the component finds no entities"):
+        fit(trained, [("今天天气很好", [(0, 2, "LOC")])])
+
+
+def test_no_entities_left_are_an_error(trained):
     nlp = spacy.blank("zh")
-    nlp.add_pipe("sentencizer")
+    ruler = nlp.add_pipe("entity_ruler")
+    ruler.add_patterns([{"label": "PER", "pattern": "张 伟"}])
     nlp.add_pipe("ner", source=trained)
-    [example] = prepare(nlp, "ner", make_examples(nlp, DATA[:1]))
-    assert example.predicted.has_annotation("SENT_START")
-    assert not example.predicted.ents
-    assert len(example.reference.ents) == 2
-
-
-@pytest.fixture
-def run(trained, tmp_path):
-    trained.to_disk(tmp_path / "model")
-    docs = [eg.reference for eg in make_examples(trained, [*DATA, (DATA[0][0], [])])]
-    DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
-
-    def invoke(*args):
-        command = ["bilstm-crf", "calibrate", *map(str, args)]
-        result = CliRunner().invoke(app, command, env={"COLUMNS": "200"})
-        return result.exit_code, " ".join(result.output.split())
-
-    return invoke
-
-
-def test_command_shows_and_saves(run, tmp_path):
-    model, data, output = (tmp_path / name for name in ("model", "dev.spacy", "a/b"))
-    code, shown = run(model, data, "--output", output)
-    assert code == 0, shown
-    assert shown.count("Expected calibration error") == 2
-    assert spacy.load(output).get_pipe("ner").cfg["temperature"] > 1.2
-
-
-def test_the_component_is_found_by_its_factory(trained):
-    nlp = spacy.blank("zh")
-    nlp.add_pipe("sentencizer")
-    nlp.add_pipe("ner", source=trained, name="people")
-    assert find_component(nlp) == "people"
-    nlp.add_pipe("ner", source=trained, name="places")
-    with pytest.raises(ValueError, match="2 components"):
-        find_component(nlp)
-
-
-def test_other_pipelines_are_a_clear_error(run, tmp_path):
-    spacy.blank("zh").to_disk(tmp_path / "other")
-    code, shown = run(tmp_path / "other", tmp_path / "dev.spacy")
-    assert code == 1
-    assert "has 0 components of the factory bilstm_crf" in shown
+    ents = {"entities": ["U-PER", "-", "-", "-", "-", "-", "-"]}
+    [eg] = make_examples(nlp, DATA[:1])
+    eg = Example.from_dict(eg.predicted, ents)
+    with pytest.raises(ValueError, match=r"1 were given .*, 1 have tokens without gold"):
+        fit_temperature(nlp.get_pipe("ner"), prepare(nlp, "ner", [eg]))

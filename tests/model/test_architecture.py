@@ -14,12 +14,7 @@ from thinc.api import (
 )
 
 from spacy_bilstm_crf.model import architecture
-from spacy_bilstm_crf.model.architecture import (
-    FEW,
-    STRETCH,
-    build_bilstm_crf,
-    plan_batches,
-)
+from spacy_bilstm_crf.model.architecture import build_bilstm_crf
 from spacy_bilstm_crf.model.embed import build_ngram_embed
 
 NLP = spacy.blank("zh")
@@ -45,32 +40,6 @@ def make_docs(texts=TEXTS):
 
 def outside(docs):
     return [numpy.eye(K, dtype="bool")[numpy.zeros(len(doc), dtype=int)] for doc in docs]
-
-
-@given(st.lists(st.integers(0, 20), max_size=30), st.integers(1, 60), st.integers(0, 9))
-def test_batches_hold_every_token_once_within_the_bounds(lengths, bound, sequences):
-    lengths = numpy.array(lengths, dtype="int64")
-    tokens = []
-    for batch in plan_batches(lengths, bound, sequences):
-        steps = int(batch.lengths[0])
-        limit = max(bound, min(FEW * steps, STRETCH * bound))
-        assert len(batch.docs) == 1 or steps * len(batch.docs) <= limit
-        assert len(batch.docs) <= max(1, sequences)
-        assert (batch.lengths == lengths[batch.docs]).all()
-        assert (numpy.diff(batch.lengths) <= 0).all()
-        assert batch.lengths.min() > 0
-        offsets = (numpy.cumsum(lengths) - lengths)[batch.docs]
-        assert (batch.tokens == offsets[batch.columns] + batch.rows).all()
-        tokens.extend(batch.tokens.tolist())
-    assert sorted(tokens) == list(range(lengths.sum()))
-
-
-@pytest.mark.parametrize(
-    ("length", "size"), [(30, 100), (150, 20), (1000, 16), (6000, 10), (17_000, 1)]
-)
-def test_long_docs_share_a_batch_of_bounded_size(length, size):
-    batches = plan_batches(numpy.full(3 * size, length), 3000, 1000)
-    assert {len(batch.docs) for batch in batches} == {size}
 
 
 @pytest.mark.parametrize("docs", [[], [""], ["", "", ""], ["中"], ["中", ""], TEXTS])

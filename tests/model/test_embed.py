@@ -3,10 +3,18 @@ import logging
 import numpy
 import pytest
 import spacy
-from spacy.tokens import Doc
-from thinc.api import Adam, fix_random_seed
+from spacy.tokens import Doc, Token
+from spacy.util import registry
+from thinc.api import Adam, Config, Model, fix_random_seed
 
-from spacy_bilstm_crf.model.embed import Settings, _mix, _ngram_keys, build_ngram_embed
+from spacy_bilstm_crf.model.embed import (
+    Settings,
+    _mix,
+    _ngram_keys,
+    build_ngram_embed,
+    forward,
+    gather_vocabularies,
+)
 
 NLP = spacy.blank("zh")
 TEXTS = ["中国人", "中国", "人", "", "中", "人人人"]
@@ -208,3 +216,46 @@ def test_an_attribute_that_does_not_exist_is_refused():
 def test_settings_that_do_not_fit_each_other_are_refused(settings):
     with pytest.raises(ValueError, match="NgramEmbed needs"):
         build_ngram_embed(**settings)
+
+
+def test_an_extension_attribute():
+    Token.set_extension("kind", default=None)
+    model = build_ngram_embed(
+        width=4, attr="_.kind", orders=[1], min_freq=[1], dropout=[0.0]
+    )
+    doc = NLP.make_doc("甲乙丙丁")
+    for token, kind in zip(doc, ("a", "a", 7, None), strict=True):
+        token._.kind = kind
+    model.initialize(X=[doc])
+    [a, again, seven, none] = model.predict([doc])[0]
+    assert (a == again).all()
+    assert len(numpy.unique([a, seven, none], axis=0)) == 3
+    assert vectors_of(model, "").shape == (0, 4)
+    loaded = build_ngram_embed(
+        width=4, attr="_.kind", orders=[1], min_freq=[1], dropout=[0.0]
+    ).from_bytes(model.to_bytes())
+    assert (loaded.predict([doc])[0] == model.predict([doc])[0]).all()
+    Token.remove_extension("kind")
+    with pytest.raises(AttributeError, match="kind"):
+        model.predict([doc])
+
+
+def test_defaults_can_be_copied():
+    # As `spacy init fill-config` copies those of a layer inside of another.
+    config = Config({"model": {"@architectures": "spacy-bilstm-crf.NgramEmbed.v1"}})
+    filled = registry.fill(config)
+    assert "orders = [1, 2]" in filled.copy().to_str()
+
+
+def test_a_layer_that_gathers_answers_for_those_inside():
+    seen = []
+
+    def gather(model, docs):
+        seen.append((model.name, docs))
+
+    attrs = {"gather_vocabulary": gather}
+    inside = Model("inside", forward, attrs=attrs)
+    outside = Model("outside", forward, layers=[inside], attrs=attrs)
+    other = Model("other", forward, layers=[inside])
+    gather_vocabularies(Model("top", forward, layers=[outside, other]), ["docs"])
+    assert seen == [("outside", ["docs"]), ("inside", ["docs"])]

@@ -50,11 +50,11 @@ def enumerate_paths(emissions, start, transitions, end):
 
 
 @st.composite
-def problems(draw):
+def problems(draw, scales=(0.1, 1.0, 4.0)):
     """Emissions, the scores of a CRF, and a mask."""
     lengths = draw(st.lists(st.integers(1, 6), min_size=1, max_size=3))
     num_labels = draw(st.integers(0, 2))
-    scale = draw(st.sampled_from([0.1, 1.0, 4.0]))
+    scale = draw(st.sampled_from(scales))
     known = draw(st.sampled_from([0.0, 0.3, 1.0]))
     torch.manual_seed(draw(st.integers(0, 99)))
     crf = make_crf(num_labels, scale)
@@ -146,6 +146,35 @@ def test_long_sequences_are_precise():
         score += scores[2][path[:-1], path[1:]].sum() + scores[3][path[-1]]
         assert value == pytest.approx((score - log_z).item(), rel=1e-5)
     assert (log_p[:-1] > log_p[1:]).all()
+
+
+@given(problem=problems(scales=(20.0, 60.0)), k=st.integers(1, 10))
+def test_improbable_paths_stay(problem, k):
+    # Of most of them float32 has no probability, only its logarithm.
+    emissions, scores, mask = problem
+    _, log_p = kbest(emissions, *scores, mask, k)
+    for b, length in enumerate(mask.sum(0).tolist()):
+        _, exact = enumerate_paths(emissions[:length, b], *scores)
+        expected = (exact - exact.logsumexp(0)).sort(descending=True).values[:k]
+        n = len(expected)
+        torch.testing.assert_close(log_p[:n, b].double(), expected, atol=1e-3, rtol=1e-5)
+        assert (log_p[n:, b] == -torch.inf).all()
+
+
+def test_a_best_path_that_is_improbable_is_one_all_the_same():
+    # It has to begin with the first tag, and all other paths with the second one, which
+    # are each less probable but too many.
+    num_steps, num_tags = 200, 9
+    transitions = torch.full((num_tags, num_tags), -torch.inf)
+    transitions[0, 0] = 0.1
+    transitions[1:, 1:] = 0.0
+    start = torch.full((num_tags,), -torch.inf)
+    start[:2] = 0.0
+    emissions = torch.zeros(num_steps, 1, num_tags)
+    mask = torch.ones(num_steps, 1).bool()
+    tags, log_p = kbest(emissions, start, transitions, torch.zeros(num_tags), mask, 2)
+    assert not tags[0].any()
+    assert torch.isfinite(log_p).all()
 
 
 def test_no_path_is_an_error():
