@@ -11,6 +11,7 @@ LISTED = {
     "spacy_factories": "factories",
     "spacy_architectures": "architectures",
     "spacy_callbacks": "callbacks",
+    "spacy_misc": "misc",
     "spacy_tokenizers": "tokenizers",
     "spacy_cli": "cli",
 }

@@ -15,7 +15,6 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
 SMALL = {
     "--components.ner.model.hidden_width": "16",
-    "--components.ner.model.tok2vec.width": "8",
     "--training.max_steps": "6",
     "--training.optimizer.learn_rate.total_steps": "6",
     "--training.eval_frequency": "3",

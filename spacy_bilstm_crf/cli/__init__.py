@@ -8,6 +8,7 @@ from .convert import convert_cli
 from .converters import add_converters
 from .debug_data import debug_data_cli
 from .export import export_cli
+from .vectors import vectors_cli
 
 NAME = "bilstm-crf"
 HELP = "Commands for BiLSTM-CRF entity recognition: corpora, data, confidence."
@@ -18,6 +19,7 @@ group.command("convert")(convert_cli)
 overridable = {"allow_extra_args": True, "ignore_unknown_options": True}
 group.command("debug-data", context_settings=overridable)(debug_data_cli)
 group.command("export")(export_cli)
+group.command("vectors")(vectors_cli)
 
 # A module can be executed twice (importlib.reload): spaCy's app must not then
 # list the group twice.
