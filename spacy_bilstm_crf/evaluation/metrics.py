@@ -1,0 +1,131 @@
+"""How good predicted entities are: as whole entities, and tag by tag."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Dict, Iterable, List, NamedTuple, Sequence
+
+from spacy.tokens import Doc
+
+from ..corpus.schemes import Scheme, spans_to_tags
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many there are of a kind: of all entities, of those of a label, of a tag.
+
+    correct (int): Those that are predicted where they are.
+    guessed (int): Those that are predicted.
+    gold (int): Those that there are, known as support.
+    """
+
+    correct: int
+    guessed: int
+    gold: int
+
+    @property
+    def precision(self) -> float:
+        """RETURNS (float): Share of the predicted ones that is right, or 0."""
+        return self.correct / self.guessed if self.guessed else 0.0
+
+    @property
+    def recall(self) -> float:
+        """RETURNS (float): Share of the true ones that is found, or 0."""
+        return self.correct / self.gold if self.gold else 0.0
+
+    @property
+    def f1(self) -> float:
+        """RETURNS (float): Harmonic mean of precision and recall."""
+        total = self.guessed + self.gold
+        return 2 * self.correct / total if total else 0.0
+
+
+class EntityScores(NamedTuple):
+    """Strict scores: an entity is right if its first and last character and its label are.
+
+    total (Counts): Of all entities: what is known as micro average.
+    per_label (Dict[str, Counts]): Of each label, in alphabetical order.
+    """
+
+    total: Counts
+    per_label: Dict[str, Counts]
+
+
+class TagScores(NamedTuple):
+    """Scores of single tokens, O included.
+
+    accuracy (float): Share of the tokens whose tag is right.
+    weighted_f1 (float): Mean F1 of the tags, each weighted by its support: "weighted avg"
+        in scikit-learn's `classification_report`.
+    per_tag (Dict[str, Counts]): Of each tag, in alphabetical order.
+    """
+
+    accuracy: float
+    weighted_f1: float
+    per_tag: Dict[str, Counts]
+
+
+def score_entities(gold: Iterable[Doc], guessed: Iterable[Doc]) -> EntityScores:
+    """Compare the entities of Docs, as the CoNLL scorer, seqeval and spaCy do.
+
+    gold (Iterable[Doc]): The truth, all of it annotated.
+    guessed (Iterable[Doc]): Predictions for the same texts, in the same order.
+    RETURNS (EntityScores): The scores.
+    """
+    # Tokens may differ between the two, characters may not.
+    true, found, right = Counter[str](), Counter[str](), Counter[str]()
+    for doc, predicted in zip(gold, guessed, strict=True):
+        ents, guesses = (
+            {(ent.label_, ent.start_char, ent.end_char) for ent in some.ents}
+            for some in (doc, predicted)
+        )
+        true.update(label for label, *_ in ents)
+        found.update(label for label, *_ in guesses)
+        right.update(label for label, *_ in ents & guesses)
+    total = Counts(right.total(), found.total(), true.total())
+    return EntityScores(total, _collect(right, found, true))
+
+
+def score_tags(
+    gold: Sequence[Sequence[str]], guessed: Sequence[Sequence[str]]
+) -> TagScores:
+    """Compare tags one by one.
+
+    gold (Sequence[Sequence[str]]): The true tags of each sentence.
+    guessed (Sequence[Sequence[str]]): The predicted ones.
+    RETURNS (TagScores): The scores. They depend on the tagging scheme.
+    RAISES (ValueError): If two sentences differ in length.
+    """
+    true, found, right = Counter[str](), Counter[str](), Counter[str]()
+    for i, (tags, predicted) in enumerate(zip(gold, guessed, strict=True)):
+        if len(tags) != len(predicted):
+            raise ValueError(
+                f"sentence {i} has {len(tags)} true tags and {len(predicted)} predicted "
+                "ones: predict on the tokens of the truth"
+            )
+        true.update(tags)
+        found.update(predicted)
+        right.update(a for a, b in zip(tags, predicted, strict=True) if a == b)
+    per_tag = _collect(right, found, true)
+    total = max(1, true.total())
+    weighted = sum(counts.gold * counts.f1 for counts in per_tag.values())
+    return TagScores(right.total() / total, weighted / total, per_tag)
+
+
+def tag_docs(docs: Iterable[Doc], scheme: Scheme) -> List[List[str]]:
+    """Write the entities of Docs as tags.
+
+    docs (Iterable[Doc]): The Docs.
+    scheme (Scheme): The tagging scheme.
+    RETURNS (List[List[str]]): A tag for each token of each Doc.
+    """
+    return [
+        spans_to_tags([(e.start, e.end, e.label_) for e in doc.ents], len(doc), scheme)
+        for doc in docs
+    ]
+
+
+def _collect(
+    right: Counter[str], found: Counter[str], true: Counter[str]
+) -> Dict[str, Counts]:
+    names = sorted(true | found)
+    return {name: Counts(right[name], found[name], true[name]) for name in names}
