@@ -212,7 +212,7 @@ class BiLSTMCRF(TrainablePipe):
         for node in self.model.walk():
             if GATHER_ENTITIES in node.attrs:
                 node.attrs[GATHER_ENTITIES](node, (eg.reference for eg in get_examples()))
-        self.model.initialize(X=annotate(docs, nlp, self.name))
+        self.model.initialize(X=annotate(docs, nlp, self.name, self.model))
         if dictionary is not None:
             self.add_dictionary(**dictionary)
 

@@ -81,6 +81,7 @@ def set_spans(
     """
     # Also when nothing was found: else the Doc counts as not annotated.
     if presets is None:
+        _clear_ids(doc)
         doc.set_ents(found[0], default="outside")
     else:
         shown = presets.merge(*shown)
@@ -113,6 +114,13 @@ def make_spans(
         columns = zip(starts, ends, names, strict=True)
         made.append(([Span(doc, *span) for span in columns], scores[here].tolist()))
     return made
+
+
+def _clear_ids(doc: Doc) -> None:
+    # spaCy leaves the ids of entities on their tokens, for others that come there.
+    for ent in doc.ents:
+        for token in ent:
+            token.ent_id = token.ent_kb_id = 0
 
 
 def _read_entities(rows: Any) -> Tuple[FlatSpans, NDArray[numpy.float32]]:

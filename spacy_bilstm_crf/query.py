@@ -16,6 +16,13 @@ TokenSpans = List[NDArray[numpy.int64]]
 # initialized: a function of the layer and the Docs that have them.
 GATHER_ENTITIES = "gather_entities"
 
+# Attribute of layers that want to see all the training data before they are initialized:
+# a function of the layer and the Docs. spaCy and thinc show a layer a mere sample.
+GATHER_VOCABULARY = "gather_vocabulary"
+
+# How many Docs spaCy shows a layer to initialize it.
+SAMPLE_SIZE = 10
+
 
 def list_docs(docs: Any) -> List[Doc]:
     """RETURNS (List[Doc]): The Docs that a caller passed. Raises ValueError if they are

@@ -53,6 +53,14 @@ class VectorReport:
         self.skipped[why] += 1
         self.examples.setdefault(why, where)
 
+    def list_skipped(self) -> List[str]:
+        """RETURNS (List[str]): A line for each reason: how many rows, and the first one."""
+        return [
+            f"{'1 row' if count == 1 else f'{count:,} rows'} left out: {why}, first at "
+            f"{self.examples[why]}"
+            for why, count in self.skipped.items()
+        ]
+
 
 def read_vectors(
     path: Path, report: Optional[VectorReport] = None
@@ -124,7 +132,7 @@ def _read_rows(
         if text is None:
             report.skip("not UTF-8", where)
             continue
-        if not text:
+        if not text.strip():
             continue
         word, vector = _read_row(text, report.width)
         if vector is None or not word:
@@ -135,6 +143,8 @@ def _read_rows(
             seen.add(word)
             report.rows += 1
             yield word, vector
+    if not report.rows:
+        raise CorpusError(f"{path}:1: {NO_VECTORS}")
 
 
 def _read_lines(file_: IO[bytes]) -> Iterator[Tuple[int, bytes]]:

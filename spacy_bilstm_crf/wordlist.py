@@ -14,6 +14,8 @@ from typing import (
     Union,
 )
 
+import numpy
+
 from .corpus.lines import NOT_UTF8, check_is_text, decode, read_lines
 from .corpus.sentence import CorpusError
 
@@ -21,6 +23,13 @@ MODES = ("soft", "hard")
 # Between what helps with words that are often something else and what helps with those
 # that never are; see benchmarks/README.md.
 DEFAULT_BONUS = 0.5
+# What 32 bits hold.
+MAX_FREQUENCY = float(numpy.finfo("float32").max)
+# With a larger one the scores of all other tags drown in rounding errors.
+MAX_BONUS = 1e4
+BONUS_RANGE = (
+    f"a number from {-MAX_BONUS:g} to {MAX_BONUS:g} (words that must be entities: hard)"
+)
 PATTERN_KEYS = frozenset(("label", "pattern", "bonus"))
 
 # A path, or patterns.
@@ -70,8 +79,8 @@ def read_entries(
     """
     if mode not in MODES:
         raise ValueError(f"mode is {mode!r}, expected one of {', '.join(MODES)}")
-    if not _is_finite(bonus):
-        raise ValueError(f"bonus is {bonus!r}, expected a finite number")
+    if not _is_bonus(bonus):
+        raise ValueError(f"bonus is {bonus!r}, expected {BONUS_RANGE}")
     if not isinstance(ignore_case, bool):
         raise ValueError(f"ignore_case is {ignore_case!r}, expected true or false")
     if not isinstance(words, (Path, Iterable)):
@@ -94,10 +103,10 @@ def read_entries(
                 f"{where}: a bonus of {own} in a hard dictionary, whose words must be "
                 "entities: leave it out, or add the words as a soft one"
             )
-        if own is not None and not _is_finite(own):
-            raise CorpusError(f"{where}: bonus {own!r} is not a finite number")
-        own = bonus if own is None else float(own)
-        entries.append(Entry(word, label, own if mode == "soft" else None, ignore_case))
+        if own is not None and not _is_bonus(own):
+            raise CorpusError(f"{where}: bonus {own!r} is not {BONUS_RANGE}")
+        value = float(bonus if own is None else own)
+        entries.append(Entry(word, label, value if mode == "soft" else None, ignore_case))
     return entries
 
 
@@ -116,7 +125,7 @@ def read_lexicon(path: Union[str, Path]) -> Iterator[Tuple[str, str, float]]:
     """Read words for a lexicon, whose types need not be labels.
 
     path (Union[str, Path]): Path of a UTF-8 file with a word, a tab and a type on each
-        line, and after another tab the word's frequency, if it is known.
+        line, and after another tab how often the word was counted, if that is known.
     YIELDS (Tuple[str, str, float]): Each word, its type, and its frequency, or 1.
     RAISES (CorpusError): At the first one that is wrong.
     """
@@ -124,14 +133,17 @@ def read_lexicon(path: Union[str, Path]) -> Iterator[Tuple[str, str, float]]:
         if not word or not name:
             raise CorpusError(f"{where}: the {'type' if word else 'word'} is empty")
         frequency = 1.0 if frequency is None else frequency
-        if not _is_finite(frequency) or frequency <= 0.0:
-            raise CorpusError(f"{where}: frequency {frequency!r} is not a number above 0")
+        if not _is_finite(frequency) or not 1.0 <= frequency <= MAX_FREQUENCY:
+            raise CorpusError(
+                f"{where}: frequency {frequency!r} is not a number from 1 to "
+                f"{MAX_FREQUENCY:.1e}: write how often the word was counted"
+            )
         yield word, name, frequency
 
 
 def _read_file(path: Path) -> Iterator[_Given]:
     if not path.is_file():
-        raise CorpusError(f"dictionary {path}: no such file")
+        raise CorpusError(f"word list {path}: no such file")
     check_is_text(path)
     empty = True
     for number, line in read_lines(path):
@@ -145,12 +157,12 @@ def _read_file(path: Path) -> Iterator[_Given]:
         columns = [column.strip() for column in text.split("\t")]
         if len(columns) not in (2, 3):
             raise CorpusError(
-                f"{where}: {len(columns)} columns, expected a word, a tab and a label, "
-                "and perhaps another tab and a number"
+                f"{where}: {len(columns)} columns, expected a word, a tab and its label "
+                "or type, and perhaps another tab and a number"
             )
         yield _Given(where, columns[0], columns[1], _number(columns[2:]))
     if empty:
-        raise CorpusError(f"{path}:1: a dictionary without words")
+        raise CorpusError(f"{path}:1: a word list without words")
 
 
 def _read(patterns: Iterable[Any]) -> Iterator[_Given]:
@@ -170,8 +182,8 @@ def _read(patterns: Iterable[Any]) -> Iterator[_Given]:
 
 
 def _number(columns: Sequence[str]) -> Union[float, str, None]:
-    """The bonus in the third column; what is no number comes back as it is."""
-    if not columns:
+    """The third column; what is no number comes back as it is."""
+    if not any(columns):
         return None
     try:
         return float(columns[0])
@@ -179,7 +191,12 @@ def _number(columns: Sequence[str]) -> Union[float, str, None]:
         return columns[0]
 
 
+def _is_bonus(value: Any) -> bool:
+    return _is_finite(value) and bool(abs(value) <= MAX_BONUS)
+
+
 def _is_finite(value: Any) -> bool:
     # True is a 1 to Python.
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    numbers = (int, float, numpy.integer, numpy.floating)
+    is_number = isinstance(value, numbers) and not isinstance(value, bool)
     return is_number and math.isfinite(value)

@@ -133,6 +133,16 @@ def test_precision_can_be_chosen_when_a_pipeline_is_loaded(trained, tmp_path):
     assert loaded.get_pipe("ner").model.shims[0].predict_bfloat16 == cpu_has_bfloat16()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("decoder", "softmax"), ("hidden_width", 5), ("depth", 2)]
+)
+def test_the_shape_of_a_network_cannot_be_overridden(trained, tmp_path, name, value):
+    trained.to_disk(tmp_path)
+    config = {f"components.ner.model.{name}": value}
+    with pytest.raises(ValueError, match=f"{name} = {value!r}, but .* was trained with"):
+        spacy.load(tmp_path, config=config)
+
+
 def test_round_trip_before_initialization(tmp_path):
     make_nlp().to_disk(tmp_path)
     nlp = spacy.load(tmp_path)

@@ -438,15 +438,16 @@ def test_later_entries_replace_earlier_ones(nlp):
         (" \tORG\n", "soft", r"words.tsv:1: the word is empty"),
         ("甲\tCITY\n", "soft", r"words.tsv:1: .*no label 'CITY', but LOC, ORG, PER"),
         ("甲\tCITY\n", "hard", r"words.tsv:1: .*no label 'CITY', but LOC, ORG, PER"),
-        ("甲\tORG\tx\n", "soft", r"words.tsv:1: bonus 'x' is not a finite number"),
+        ("甲\tORG\tx\n", "soft", r"words.tsv:1: bonus 'x' is not a number"),
+        ("甲\tORG\t1e5\n", "soft", r"words.tsv:1: bonus 100000.0 is not a number from"),
         ("甲\tORG\tnan\n", "soft", r"words.tsv:1: bonus nan is not"),
         ("甲\r乙\tORG\n", "soft", r"words.tsv:1: a line break in the word"),
         ("甲\x0b乙\tORG\n", "soft", r"words.tsv:1: a line break in the word"),
         ("甲\tORG\t2\n", "hard", r"words.tsv:1: a bonus of 2.0 in a hard dictionary"),
         (b"\xff\xfe", "soft", r"words.tsv:1: UTF-16"),
         (b"\xb1\xb1\tORG\n", "soft", r"words.tsv:1: not UTF-8"),
-        ("", "soft", r"words.tsv:1: a dictionary without words"),
-        (" \n", "soft", r"words.tsv:1: a dictionary without words"),
+        ("", "soft", r"words.tsv:1: a word list without words"),
+        (" \n", "soft", r"words.tsv:1: a word list without words"),
     ],
 )
 def test_bad_files_are_clear_errors_and_change_nothing(nlp, tmp_path, text, mode, message):
@@ -467,8 +468,8 @@ def test_bad_files_are_clear_errors_and_change_nothing(nlp, tmp_path, text, mode
         ({"label": "ORG", "pattern": "x\ry"}, "line break"),
         ({"label": "ORG", "pattern": "x\u2028y"}, "line break"),
         ({"label": "ORG", "pattern": " "}, "the word is empty"),
-        ({"label": "ORG", "pattern": "x", "bonus": "x"}, "not a finite number"),
-        ({"label": "ORG", "pattern": "x", "bonus": True}, "True is not a finite number"),
+        ({"label": "ORG", "pattern": "x", "bonus": "x"}, "not a number from -10000"),
+        ({"label": "ORG", "pattern": "x", "bonus": True}, "True is not a number"),
     ],
 )
 def test_bad_patterns_are_clear_errors(nlp, pattern, message):
@@ -476,13 +477,21 @@ def test_bad_patterns_are_clear_errors(nlp, pattern, message):
         nlp.get_pipe("ner").add_dictionary([pattern])
 
 
+def test_an_empty_third_column_and_numbers_of_numpy_are_fine(nlp, tmp_path):
+    ner = nlp.get_pipe("ner")
+    ner.add_dictionary(write(tmp_path, "甲\tORG\t\n"), bonus=numpy.float32(2))
+    ner.add_dictionary([{"label": "ORG", "pattern": "乙", "bonus": numpy.int64(3)}])
+    assert [row[2] for row in ner.cfg["dictionary"]] == [2.0, 3.0]
+    assert ner.to_bytes()
+
+
 def test_bad_arguments_are_clear_errors(nlp, tmp_path):
     ner = nlp.get_pipe("ner")
     with pytest.raises(ValueError, match="mode is 'firm', expected one of soft, hard"):
         ner.add_dictionary([], mode="firm")
-    with pytest.raises(ValueError, match="bonus is inf, expected a finite number"):
+    with pytest.raises(ValueError, match="bonus is inf, expected a number from"):
         ner.add_dictionary([], bonus=float("inf"))
-    with pytest.raises(ValueError, match="bonus is True, expected a finite number"):
+    with pytest.raises(ValueError, match="bonus is True, expected a number from"):
         ner.add_dictionary([], bonus=True)
     with pytest.raises(ValueError, match="ignore_case is 'no', expected true or false"):
         ner.add_dictionary([], ignore_case="no")

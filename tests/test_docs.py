@@ -1,13 +1,18 @@
 """The Python examples of the docs run, one page after the other, in an empty folder that
-has a small pipeline where the project would have trained one."""
+has a small pipeline where the project would have trained one. The configs of some pages can
+be put into the default config."""
 
 import re
+from configparser import RawConfigParser
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import spacy
+from spacy.schemas import ConfigSchemaInit
 from spacy.tokens import DocBin
 from spacy.training import Example
+from spacy.util import load_config_from_str, load_model_from_config, registry
 from thinc.api import fix_random_seed
 
 from spacy_bilstm_crf.corpus.convert import convert
@@ -51,3 +56,51 @@ def test_examples_of_the_docs_run(folder, page, monkeypatch, capsys):
     names = {"__name__": "example"}
     for number, block in enumerate(re.findall(r"```python\n(.*?)```", text, re.S)):
         exec(compile(block, f"{page.name}, block {number}", "exec"), names)
+
+
+def read_sections(text):
+    parser = RawConfigParser()
+    parser.optionxform = str
+    parser.read_string(text)
+    return parser
+
+
+def put_in(config, block):
+    """Put a part of a config into another one. A section that calls a function takes the
+    place of the one that was there, as do the sections below it; others are joined."""
+    merged, added = read_sections(config), read_sections(block)
+    for name in added.sections():
+        if any(key.startswith("@") for key in added.options(name)):
+            for old in merged.sections():
+                if old == name or old.startswith(f"{name}."):
+                    merged.remove_section(old)
+    merged.read_string(block)
+    out = StringIO()
+    merged.write(out)
+    return out.getvalue()
+
+
+def list_configs():
+    for page in ("features.md", "lexicon.md"):
+        text = (ROOT / "docs" / page).read_text(encoding="utf8")
+        blocks = re.findall(r"```ini\n(.*?)```", text, re.S)
+        for number, block in enumerate(blocks):
+            # The first one is what the others are added to.
+            yield pytest.param([*blocks[: min(number, 1)], block], id=f"{page}-{number}")
+
+
+@pytest.mark.parametrize("blocks", list(list_configs()))
+def test_configs_of_the_docs_belong_in_the_default_config(blocks, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    patterns = '[{"label": "", "pattern": "北京大学"}]'
+    Path("words.json").write_text(patterns, encoding="utf8")
+    config = (ROOT / "configs" / "bilstm_crf.cfg").read_text(encoding="utf8")
+    for block in blocks:
+        if "Jieba" in block:
+            pytest.importorskip("jieba")
+        config = put_in(config, block)
+    nlp = load_model_from_config(load_config_from_str(config), auto_fill=True)
+    registry.resolve(nlp.config.interpolate()["initialize"], schema=ConfigSchemaInit)
+    tok2vec = nlp.get_pipe("ner").model.get_ref("tok2vec")
+    names = re.findall(r"tok2vec\.\*\.(\w+)\]", "".join(blocks))
+    assert len(tok2vec.layers) == len(set(names))

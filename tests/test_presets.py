@@ -123,6 +123,16 @@ def test_overwrite_replaces_them(ner):
     assert ents_of(ner(make_doc((2, 6, "OLD"), blocked=[0]))) == GOLD
 
 
+def test_overwrite_leaves_no_ids_behind(ner):
+    ner.overwrite = True
+    doc = NLP.make_doc(TEXT)
+    doc.ents = [Span(doc, 1, 4, "OLD", kb_id="Q1", span_id="x")]
+    doc = ner(doc)
+    assert ents_of(doc) == GOLD
+    assert not any(token.ent_id or token.ent_kb_id for token in doc)
+    assert not any(ent.id or ent.kb_id for ent in doc.ents)
+
+
 def test_an_entity_ruler_before_it_is_kept():
     fix_random_seed(0)
     nlp = spacy.blank("zh")

@@ -92,7 +92,9 @@ def test_of_several_rows_the_first_counts(path):
     rows, report = read(write(path, ["中 1 2", "国 3 4", "中 5 6", "中 7 8"]))
     assert rows == {"中": [1, 2], "国": [3, 4]}
     assert report.skipped == {"a word that an earlier row has": 2}
-    assert report.examples == {"a word that an earlier row has": f"{path}:3"}
+    assert report.list_skipped() == [
+        f"2 rows left out: a word that an earlier row has, first at {path}:3"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,8 @@ def test_words_that_are_not_utf8_are_left_out_and_counted(path):
 
 
 def test_blank_lines_are_nothing(path):
-    rows, report = read(write(path, [ROWS[0], "", *ROWS[1:], "", ""]))
+    blank = ["", " ", "\t", "\u3000"]
+    rows, report = read(write(path, [ROWS[0], *blank, *ROWS[1:], *blank]))
     assert rows == as_float32(VECTORS)
     assert not report.skipped
 
@@ -135,6 +138,8 @@ def test_gzip_by_content_not_by_name(path):
     [
         (b"", ":1: no vectors"),
         (b"3 3\n", ":1: no vectors"),
+        (b" \n", ":1: no vectors"),
+        (b" 1 2 3\n", ":1: no vectors"),
         ("中 国\n人 民\n".encode(), ":1: no vectors"),
         ("中 1 2\n国 3 4\n".encode("utf16"), ":1: not a UTF-8 text file"),
         ("中 1 2\n国 3 4\n".encode("gb18030"), ":1: not a UTF-8 text file"),
@@ -151,6 +156,13 @@ def test_files_that_are_none_are_refused(path, content, message):
         list(read_vectors(path))
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_file_whose_rows_are_all_left_out_has_no_vectors_for_a_vocabulary(path):
+    path.write_bytes(b" 1 2 3\n")
+    vocab = spacy.blank("zh").vocab
+    with pytest.raises(CorpusError, match="no vectors"):
+        load_vectors(vocab, path)
 
 
 def test_a_file_that_is_not_there(path):

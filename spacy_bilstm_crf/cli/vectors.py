@@ -46,9 +46,8 @@ def show_vectors(report: VectorReport, truncate: int) -> None:
     report (VectorReport): What was read.
     truncate (int): How many vectors were to be read, 0 for all.
     """
-    for why, count in report.skipped.items():
-        rows = "1 row" if count == 1 else f"{count:,} rows"
-        msg.warn(f"{rows} left out: {why}, first at {report.examples[why]}")
+    for line in report.list_skipped():
+        msg.warn(line)
     if report.declared is None or truncate:
         return
     found = (report.rows + report.skipped.total(), report.width)

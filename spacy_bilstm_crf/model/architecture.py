@@ -9,7 +9,7 @@ from thinc.api import Model
 from thinc.types import ArgsKwargs, Floats1d, Floats2d, Ints1d
 from thinc.util import partial, torch2xp, xp2torch
 
-from ..query import Allowed, Query
+from ..query import SAMPLE_SIZE, Allowed, Query
 from .batches import (
     CELLS,
     PADDED_TOKENS,
@@ -20,7 +20,7 @@ from .batches import (
     plan_batches,
     split,
 )
-from .embed import SAMPLE_SIZE, gather_vocabularies
+from .embed import gather_vocabularies
 from .network import DECODERS
 from .shim import BiLSTMCRFShim
 
@@ -89,6 +89,7 @@ def build_bilstm_crf(
                 mixed_precision=mixed_precision,
                 precision=precision,
                 adversarial_norm=adversarial_norm,
+                expected=settings,
             )
         ],
         dims={"nO": nO},

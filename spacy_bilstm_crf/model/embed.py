@@ -13,15 +13,11 @@ from thinc.api import Model, uniform_init
 from thinc.types import Floats2d, Ints2d
 from thinc.util import partial
 
+from ..query import GATHER_VOCABULARY, SAMPLE_SIZE
+
 Keys = NDArray[numpy.uint64]
 EmbedT = Model[List[Doc], List[Floats2d]]
 
-# Attribute of layers that want to see all the training data before they are initialized:
-# a function of the layer and the Docs. spaCy and thinc show a layer a mere sample.
-GATHER_VOCABULARY = "gather_vocabulary"
-
-# How many Docs spaCy shows a layer to initialize it.
-SAMPLE_SIZE = 10
 UNKNOWN_ROW = 0
 # Before the name of an extension attribute, as in spaCy's patterns and scorers.
 EXTENSION = "_."

@@ -12,7 +12,7 @@ from thinc.types import Floats2d, Ints2d
 from thinc.util import partial
 
 from ..query import GATHER_ENTITIES
-from ..vector_file import read_vectors
+from ..vector_file import VectorReport, read_vectors
 from ..wordlist import read_lexicon
 from .embed import EmbedT
 from .lexicon_gather import gather_lexicon
@@ -93,16 +93,21 @@ def gather_entities(settings: Settings, model: EmbedT, docs: Iterable[Doc]) -> N
 
     docs (Iterable[Doc]): All Docs of the training data, with their entities.
     """
+    report = VectorReport()
     lexicon = gather_lexicon(
         docs if settings.entities else [],
         [] if settings.words is None else read_lexicon(settings.words),
-        [] if settings.vectors is None else read_vectors(Path(settings.vectors)),
+        [] if settings.vectors is None else read_vectors(Path(settings.vectors), report),
         settings.min_freq,
     )
-    if not len(lexicon):
+    if settings.vectors is not None:
+        logger.info("%s: %d x %d vectors", settings.vectors, report.rows, report.width)
+    for line in report.list_skipped():
+        logger.warning(line)
+    if settings.entities and not lexicon.num_entities:
         logger.warning(
-            "LexiconEmbed has seen no entity and knows no words. A shared 'tok2vec' "
-            "component never sees one: put LexiconEmbed into the 'bilstm_crf' component"
+            "LexiconEmbed has seen no entity. A shared 'tok2vec' component never sees one: "
+            "put LexiconEmbed into the 'bilstm_crf' component, or set entities to false"
         )
     model.attrs["lexicon"] = lexicon
     model.attrs["gathered"] = True

@@ -38,6 +38,8 @@ class BiLSTMCRFShim(PyTorchShim):
     precision (str): What the LSTM predicts in on a CPU, "float32" or "bfloat16".
     adversarial_norm (float): Euclidean norm of the perturbation that training adds to each
         token's vector in a second pass (FGM, Miyato et al. 2017). 0 for no second pass.
+    expected (Optional[Dict[str, Any]]): Settings of the module, as far as the config has
+        them: what is loaded must have the same.
     """
 
     _model: Optional[BiLSTMCRF]
@@ -48,8 +50,10 @@ class BiLSTMCRFShim(PyTorchShim):
         mixed_precision: bool = False,
         precision: str = "float32",
         adversarial_norm: float = 0.0,
+        expected: Optional[Dict[str, Any]] = None,
     ) -> None:
         self.adversarial_norm = adversarial_norm
+        self.expected = expected or {}
         self.predict_bfloat16 = precision == "bfloat16"
         if self.predict_bfloat16 and not cpu_has_bfloat16():
             logger.info(
@@ -227,11 +231,20 @@ class BiLSTMCRFShim(PyTorchShim):
             )
         model = None
         if message["weights"] is not None:
+            self._require_same(message["settings"])
             model = BiLSTMCRF(**message["settings"])
             model.load_state_dict(load(message["weights"]))
             model.to(get_torch_default_device())
         self.cfg, self._model = message["settings"], model
         return self
+
+    def _require_same(self, saved: Dict[str, Any]) -> None:
+        for name, value in self.expected.items():
+            if saved[name] != value:
+                raise ValueError(
+                    f"the config has {name} = {value!r}, but this BiLSTM-CRF was trained "
+                    f"with {name} = {saved[name]!r}: load it with that, or train another"
+                )
 
 
 def cpu_has_bfloat16() -> bool:

@@ -10,9 +10,10 @@ from thinc.api import Model, uniform_init
 from thinc.types import Floats2d, Ints1d
 from thinc.util import partial
 
+from ..query import GATHER_ENTITIES, GATHER_VOCABULARY
 from ..segmenters import Segmenter, Starts
 from ..tags import BEGIN, INSIDE, LAST, UNIT
-from .embed import GATHER_VOCABULARY, EmbedT, gather_vocabularies
+from .embed import EmbedT, gather_vocabularies
 
 NUM_POSITIONS = 4
 
@@ -32,6 +33,12 @@ def build_word_embed(
     if position_width < 0 or (embed is None and position_width == 0):
         raise ValueError(
             f"WordEmbed has no embed and position_width {position_width}: set one of them"
+        )
+    if embed is not None and any(GATHER_ENTITIES in node.attrs for node in embed.walk()):
+        # Words are other texts than those of the training: a lexicon could not leave out of
+        # each what that alone tells.
+        raise ValueError(
+            f"WordEmbed cannot have {embed.name} inside: put LexiconEmbed beside WordEmbed"
         )
     return Model(
         "word_embed",
@@ -63,11 +70,17 @@ def find_words(segmenter: Segmenter, docs: List[Doc]) -> Words:
     segmenter (Segmenter): Says where in a Doc words begin.
     docs (List[Doc]): The Docs.
     RETURNS (Words): Their words.
+    RAISES (ValueError): If the segmenter does not say one thing of each token.
     """
     all_starts = [numpy.zeros(0, dtype="bool")]
     word_docs = []
     for doc in docs:
         starts = numpy.array(segmenter(doc), dtype="bool")
+        if starts.shape != (len(doc),):
+            raise ValueError(
+                f"the segmenter gave {starts.size} values for a Doc of {len(doc)} tokens: "
+                "it must say of each token whether a word begins at it"
+            )
         starts[:1] = True
         word_docs.append(Doc(doc.vocab, words=_cut(doc, starts)))
         all_starts.append(starts)

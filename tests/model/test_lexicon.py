@@ -74,9 +74,11 @@ def vectors_of(model, text):
 
 
 @pytest.fixture
-def warned(caplog):
+def logged(caplog, monkeypatch):
+    # Each record once, whether some command has set the logger up before or not.
+    monkeypatch.setattr(spacy.util.logger, "propagate", False)
     spacy.util.logger.addHandler(caplog.handler)
-    with caplog.at_level(logging.WARNING, logger="spacy"):
+    with caplog.at_level(logging.INFO, logger="spacy"):
         yield caplog
     spacy.util.logger.removeHandler(caplog.handler)
 
@@ -206,6 +208,33 @@ def test_words_with_vectors_differ_by_them(tmp_path):
     assert (a != b).any()
 
 
+def test_words_of_a_list_differ_by_their_types(tmp_path):
+    path = tmp_path / "words.tsv"
+    path.write_text("甲\tX\n乙\tX\n丙\tY\n", "utf8")
+    a, b, c = vectors_of(make_embed(entities=False, words=path), "甲乙丙")
+    assert (a == b).all()
+    assert (a != c).any()
+
+
+def test_vectors_have_length_1_on_average_at_first(tmp_path):
+    model = build_lexicon_embed(width=400, **make_files(tmp_path))
+    model.initialize(X=[make_doc(*row) for row in TEXTS])
+    given = model.attrs["lexicon"].vectors[1:] @ model.get_param("W").T
+    for vectors in (model.get_param("E"), given):
+        assert numpy.linalg.norm(vectors, axis=1).mean() == pytest.approx(1, abs=0.1)
+
+
+def test_what_was_read_of_a_file_of_vectors_is_logged(tmp_path, logged):
+    path = tmp_path / "words.vec"
+    path.write_text("甲 1 0\n乙 0 1\n丙 1\n甲 1 1\n", "utf8")
+    make_embed(vectors=path)
+    assert [record.getMessage() for record in logged.records] == [
+        f"{path}: 2 x 2 vectors",
+        f"1 row left out: not a word and 2 numbers, first at {path}:3",
+        f"1 row left out: a word that an earlier row has, first at {path}:4",
+    ]
+
+
 def test_bytes_hold_the_lexicon_and_are_stable():
     model = make_embed()
     loaded = build_lexicon_embed(width=4).from_bytes(model.to_bytes())
@@ -238,16 +267,25 @@ def test_gathering_anew_forgets_the_old_words():
     assert model.attrs["lexicon"].words == ["赵六"]
 
 
-def test_a_lexicon_without_words_is_warned_of(warned):
+def test_a_lexicon_that_sees_no_entities_is_warned_of(logged):
     model = build_lexicon_embed(width=4)
     model.initialize(X=[NLP.make_doc("好")])
-    assert "knows no words" in warned.text
+    assert "has seen no entity" in logged.text
     assert vectors_of(model, "好").shape == (1, 16)
 
 
-def test_a_lexicon_with_words_is_not_warned_of(warned):
+def test_words_of_a_file_are_no_entities(tmp_path, logged):
+    words = make_files(tmp_path)["words"]
+    build_lexicon_embed(width=4, words=words).initialize(X=[NLP.make_doc("好")])
+    assert "has seen no entity" in logged.text
+
+
+def test_a_lexicon_with_the_words_that_it_wants_is_not_warned_of(tmp_path, logged):
     make_embed()
-    assert not warned.text
+    words = make_files(tmp_path)["words"]
+    model = build_lexicon_embed(width=4, entities=False, words=words)
+    model.initialize(X=[NLP.make_doc("好")])
+    assert not logged.text
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@ import pytest
 import spacy
 from spacy.ml.models import MultiHashEmbed
 from spacy.tokens import Doc
-from thinc.api import Adam
+from thinc.api import Adam, concatenate
 
 from spacy_bilstm_crf.model.embed import build_ngram_embed
+from spacy_bilstm_crf.model.lexicon import build_lexicon_embed
 from spacy_bilstm_crf.model.words import build_word_embed, find_words
 from spacy_bilstm_crf.segmenters import word_starts
 from spacy_bilstm_crf.tags import BEGIN, INSIDE, LAST, UNIT
@@ -104,6 +105,22 @@ def test_words_alone():
 def test_neither_words_nor_positions_are_refused(width):
     with pytest.raises(ValueError, match="WordEmbed has no embed"):
         build_word_embed(segment, None, width)
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_lexicon_inside_is_refused(joined):
+    # It would find its own entities in training, as their texts are not those of words.
+    embed = build_lexicon_embed(width=4)
+    embed = concatenate(make_embed(), embed) if joined else embed
+    with pytest.raises(ValueError, match="put LexiconEmbed beside WordEmbed"):
+        build_word_embed(segment, embed)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_segmenter_that_does_not_speak_of_each_token_is_an_error(count):
+    message = f"the segmenter gave {count} values for a Doc of 2 tokens"
+    with pytest.raises(ValueError, match=message):
+        find_words(lambda doc: [True] * count, [NLP.make_doc("中国")])
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["", ""], ["", "北京", ""], TEXTS])
