@@ -18,6 +18,7 @@ import accuracy_seed
 import accuracy_table
 from spacy import util
 from spacy.cli._util import parse_config_overrides
+from thinc.api import Config
 from wasabi import msg
 
 from spacy_bilstm_crf.corpus.sentence import CorpusError
@@ -34,10 +35,13 @@ def main() -> None:
         corpus, data = accuracy_corpora.prepare(args.corpus, args.data, args.work)
         overrides = parse_config_overrides([f"--{item}" for item in args.set])
         config = util.load_config(args.config, overrides=overrides)
+        check_steps(config, overrides)
+        name = args.name or args.config.stem
+        run = accuracy_results.describe(
+            args.corpus, name, args.config, overrides, config, data
+        )
     except (CorpusError, OSError, ValueError) as error:
         msg.fail(str(error), "Are --data, --config and --set right?", exits=1)
-    name = args.name or args.config.stem
-    run = accuracy_results.describe(args.corpus, name, args.config, overrides, config, data)
     folder = args.work / args.corpus / name
     if args.again:
         shutil.rmtree(folder, ignore_errors=True)
@@ -83,6 +87,26 @@ def run_all(
             # If one has failed, those that wait would fail as well.
             pool.shutdown(cancel_futures=True)
     return entry
+
+
+def check_steps(config: Config, overrides: Dict[str, Any]) -> None:
+    """Make sure that a training which is made longer or shorter has a learning rate to
+    match: it would end before the rate is zero, or go on for nothing.
+
+    config (Config): The config.
+    overrides (Dict[str, Any]): The settings in it that were replaced.
+    RAISES (ValueError): If only one of both was set.
+    """
+    steps, total = "training.max_steps", "training.optimizer.learn_rate.total_steps"
+    training = config.interpolate().get("training", {})
+    learn_rate = training.get("optimizer", {}).get("learn_rate")
+    if not isinstance(learn_rate, dict) or "total_steps" not in learn_rate:
+        return
+    now = {steps: training["max_steps"], total: learn_rate["total_steps"]}
+    if overrides.keys() & now.keys() and now[steps] != now[total]:
+        raise ValueError(
+            f"{steps} is {now[steps]}, but {total} is {now[total]}: --set both alike"
+        )
 
 
 def read_setting(text: str) -> str:

@@ -133,7 +133,7 @@ def prepare(name: str, data: Path, work: Path) -> Tuple[Path, Dict[str, Any]]:
     data (Path): The folder of all corpora.
     work (Path): The folder for what is made of them.
     RETURNS (Tuple[Path, Dict[str, Any]]): The folder of train, dev and test.spacy, and
-        what went into each and came out.
+        the digest of what was converted with what came out, by split.
     RAISES (CorpusError): If it cannot be converted.
     """
     corpus = CORPORA[name]
@@ -149,7 +149,7 @@ def prepare(name: str, data: Path, work: Path) -> Tuple[Path, Dict[str, Any]]:
     if manifest.is_file():
         known: Dict[str, Any] = json.loads(manifest.read_text("utf8"))
         if known["digest"] == digest.hexdigest():
-            return folder, known["splits"]
+            return folder, known
     splits = {}
     for split in SPLITS:
         report = convert(
@@ -171,4 +171,4 @@ def prepare(name: str, data: Path, work: Path) -> Tuple[Path, Dict[str, Any]]:
         }
     content = {"digest": digest.hexdigest(), "splits": splits}
     manifest.write_text(json.dumps(content, indent=1) + "\n", "utf8")
-    return folder, splits
+    return folder, content

@@ -7,7 +7,7 @@ import statistics
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterable, List
 
 from thinc.api import Config
 from wasabi import msg
@@ -17,6 +17,13 @@ ROOT = Path(__file__).resolve().parent.parent
 FIGURES = (
     *("f", "p", "r", "dev_f", "token_accuracy", "weighted_tag_f1"),
     *("seconds", "chars_per_second", "parameters"),
+)
+# Printed after each run, and written into docs/results.md with the tables.
+WHY_THEY_DIFFER = (
+    "Token accuracy and F1 per tag (weighted by support, O included) count single tokens, "
+    "most of which are O or the inside of long entities and easily right, while entity F1 "
+    "counts an entity only if all of its tokens are right and none is too many, so that "
+    "one wrong tag costs the others one token and entity F1 a whole entity, or two."
 )
 
 
@@ -29,8 +36,13 @@ def describe(
     data: Dict[str, Any],
 ) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): What is run. The fingerprint is another one if anything in
-    the settings or in the counts of the data is."""
-    text = config.to_str(interpolate=False) + json.dumps(data)
+    the settings, in the corpus or in the files that [paths] names is."""
+    files = {
+        key: digest(Path(value))
+        for key, value in config.interpolate().get("paths", {}).items()
+        if isinstance(value, str) and Path(value).exists()
+    }
+    text = config.to_str(interpolate=False) + json.dumps([data, files])
     path = path.resolve()
     return {
         "corpus": corpus,
@@ -38,8 +50,25 @@ def describe(
         "config": str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name),
         "overrides": overrides,
         "data": data,
+        "files": files,
         "fingerprint": hashlib.sha256(text.encode("utf8")).hexdigest()[:16],
     }
+
+
+def digest(path: Path) -> str:
+    """RETURNS (str): SHA-256 of a file, or of the names and files in a folder."""
+    sha = hashlib.sha256()
+    paths: Iterable[Path] = sorted(path.rglob("*")) if path.is_dir() else [path]
+    for file_path in filter(Path.is_file, paths):
+        if file_path != path:
+            sha.update(
+                f"{file_path.relative_to(path)}\0{os.path.getsize(file_path)}\0".encode()
+            )
+        with file_path.open("rb") as file_:
+            # Vectors may be larger than memory.
+            while chunk := file_.read(1 << 20):
+                sha.update(chunk)
+    return sha.hexdigest()
 
 
 def key_of(run: Dict[str, Any]) -> str:
@@ -142,7 +171,7 @@ def line(seed: int, figures: Dict[str, Any]) -> str:
 
 
 def summary_lines(entry: Dict[str, Any]) -> str:
-    """RETURNS (str): Mean, spread, worst and best over all seeds."""
+    """RETURNS (str): Mean, spread, worst and best over all seeds, and how to read them."""
     lines = [f"{key_of(entry)}: {len(entry['seeds'])} seeds"]
     for name, title in (
         ("f", "entity F1"),
@@ -158,4 +187,7 @@ def summary_lines(entry: Dict[str, Any]) -> str:
                 title, **values
             )
         )
-    return "\n".join(lines)
+    mean = {name: values["mean"] for name, values in entry["summary"].items()}
+    lines.append(f"{'time':<16} mean {mean['seconds']:.0f} s")
+    lines.append(f"{'parameters':<16} mean {mean['parameters']:,.0f}")
+    return "\n".join([*lines, WHY_THEY_DIFFER])

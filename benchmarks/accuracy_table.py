@@ -2,15 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import accuracy_results
 from accuracy_corpora import CORPORA, SPLITS
 
 START = "<!-- begin: python benchmarks/accuracy.py --table -->"
 END = "<!-- end -->"
+# Name of the entry that the others of its corpus are compared with.
+BASE = "default"
 COLUMNS = (
     *("name", "seeds", "F1", "sd", "worst", "best", "P", "R", "dev F1"),
+    *(f"F1 - {BASE}", f"dev F1 - {BASE}"),
     *("token accuracy", "F1 per tag", "minutes", "characters/s", "parameters"),
 )
 
@@ -27,7 +30,8 @@ def write(results: Path, docs: Path) -> None:
     _, end, after = rest.partition(END)
     if not start or not end:
         raise ValueError(f"{docs} has no place for the tables: write {START} and {END}")
-    tables = "\n".join(_sections(accuracy_results.read(results)))
+    why = f"**Three figures that differ.** {accuracy_results.WHY_THEY_DIFFER}"
+    tables = "\n".join([why, "", *_sections(accuracy_results.read(results))])
     docs.write_text(f"{before}{START}\n\n{tables}\n{END}{after}", "utf8")
 
 
@@ -42,7 +46,8 @@ def _sections(results: Dict[str, Any]) -> Iterator[str]:
             ("", "sentences", "tokens", "entities", "dropped"), _counts(entries)
         )
         yield ""
-        yield from _table(COLUMNS, [_row(entry) for entry in entries])
+        base = results.get(f"{corpus}/{BASE}")
+        yield from _table(COLUMNS, [_row(entry, base) for entry in entries])
         yield "\n```"
         yield from map(_command, entries)
         yield "```\n"
@@ -55,11 +60,11 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[st
 
 def _counts(entries: List[Dict[str, Any]]) -> List[List[str]]:
     names = ("docs", "tokens", "entities", "entities dropped")
-    data = entries[-1]["data"]
-    return [[split, *(f"{data[split][name]:,}" for name in names)] for split in SPLITS]
+    splits = entries[-1]["data"]["splits"]
+    return [[split, *(f"{splits[split][name]:,}" for name in names)] for split in SPLITS]
 
 
-def _row(entry: Dict[str, Any]) -> List[str]:
+def _row(entry: Dict[str, Any], base: Optional[Dict[str, Any]]) -> List[str]:
     summary = entry["summary"]
     mean = {name: values["mean"] for name, values in summary.items()}
     f = {kind: f"{100 * value:.2f}" for kind, value in summary["f"].items()}
@@ -68,17 +73,27 @@ def _row(entry: Dict[str, Any]) -> List[str]:
         str(len(entry["seeds"])),
         *(f"**{f['mean']}**", f["std"], f["min"], f["max"]),
         *(f"{100 * mean[name]:.2f}" for name in ("p", "r", "dev_f")),
+        *(_difference(name, entry, base) for name in ("f", "dev_f")),
         *(f"{mean[name]:.4f}" for name in ("token_accuracy", "weighted_tag_f1")),
         f"{mean['seconds'] / 60:.1f}",
         *(f"{mean[name]:,.0f}" for name in ("chars_per_second", "parameters")),
     ]
 
 
+def _difference(name: str, entry: Dict[str, Any], base: Optional[Dict[str, Any]]) -> str:
+    """RETURNS (str): How far the mean of a figure is above that of another entry."""
+    if base is None or base is entry:
+        return ""
+    above = entry["summary"][name]["mean"] - base["summary"][name]["mean"]
+    return f"{100 * above:+.2f}"
+
+
 def _command(entry: Dict[str, Any]) -> str:
     """What makes this row. Values as JSON, as spaCy reads them."""
     seeds = sorted(map(int, entry["seeds"]))
     parts = [f"python benchmarks/accuracy.py --corpus {entry['corpus']}"]
-    parts.append(f"--config {entry['config']} --name {entry['name']} --seeds {len(seeds)}")
+    parts.append(f"--config {entry['config']} --name {_quote(entry['name'])}")
+    parts.append(f"--seeds {len(seeds)}")
     if seeds[0]:
         parts.append(f"--first-seed {seeds[0]}")
     if entry["machine"]["cuda"]:

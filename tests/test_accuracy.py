@@ -4,12 +4,15 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import spacy
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from thinc.api import Config
+from spacy.tokens import DocBin
+from thinc.api import Config, Linear, PyTorchWrapper, chain
 
 from spacy_bilstm_crf.corpus.schemes import get_scheme
 from spacy_bilstm_crf.evaluation.metrics import Counts, score_entities, tag_docs
@@ -75,7 +78,7 @@ def test_a_config_is_trained_and_scored(done):
     figures = entry["seeds"]["3"]
     assert entry["summary"]["f"]["mean"] == figures["f"]
     assert entry["overrides"]["training.max_steps"] == 2
-    assert figures["gold"] == entry["data"]["test"]["entities"] == 952
+    assert figures["gold"] == entry["data"]["splits"]["test"]["entities"] == 952
     assert 0 < figures["token_accuracy"] < 1
     assert figures["parameters"] > 100_000
 
@@ -119,6 +122,134 @@ def test_figures_belong_to_settings_and_data():
     assert len(fingerprints) == 4
 
 
+def describe(config):
+    results = importlib.import_module("accuracy_results")
+    return results.describe("demo", "a", Path("a.cfg"), {}, Config(config), {})
+
+
+@pytest.mark.parametrize("name", ["words.tsv", "vectors/key2row"])
+def test_figures_belong_to_the_files_that_a_config_names(name, tmp_path):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    key = path.relative_to(tmp_path).parts[0]
+    config = {"paths": {"a": str(tmp_path / key), "b": "no/such/file", "c": None}}
+    runs = []
+    for text in ("old", "new", "new"):
+        path.write_text(text, "utf8")
+        runs.append(describe(config))
+    assert [list(run["files"]) for run in runs] == [["a"]] * 3
+    old, new, same = (run["fingerprint"] for run in runs)
+    assert old != new == same
+
+
+def test_files_of_a_folder_have_names(tmp_path):
+    results = importlib.import_module("accuracy_results")
+    (tmp_path / "a").write_text("x", "utf8")
+    before = results.digest(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert results.digest(tmp_path) != before
+
+
+@pytest.mark.parametrize(
+    "setting", ["training.max_steps=2", "training.optimizer.learn_rate.total_steps=2"]
+)
+def test_steps_and_learning_rate_are_set_together(setting, tmp_path, capsys):
+    with pytest.raises(SystemExit) as error:
+        run(tmp_path, "--set", setting)
+    assert error.value.code == 1
+    output = " ".join(capsys.readouterr().out.split())
+    assert "training.max_steps is " in output
+    assert "--set both alike" in output
+
+
+@pytest.mark.parametrize(
+    "training", [{}, {"max_steps": 2, "optimizer": {"learn_rate": 0.001}}]
+)
+def test_a_learning_rate_that_does_not_fall_has_no_steps(training):
+    script = importlib.import_module("accuracy")
+    script.check_steps(Config({"training": training}), {"training.max_steps": 2})
+
+
+def test_steps_of_a_config_are_its_own_business():
+    script = importlib.import_module("accuracy")
+    optimizer = {"learn_rate": {"total_steps": 3}}
+    config = Config({"training": {"max_steps": 2, "optimizer": optimizer}})
+    script.check_steps(config, {"training.patience": 5})
+
+
+@pytest.fixture
+def trainings(tmp_path, monkeypatch):
+    """Run a job in this process. Returns the overrides of each training it starts."""
+    module = importlib.import_module("accuracy_seed")
+    started = []
+
+    def train(config, folder, *, use_gpu, overrides):
+        started.append(overrides)
+        (folder / "model-last").mkdir(parents=True)
+
+    def run_job(**changes):
+        job = {"config": "a.cfg", "overrides": {}, "gpu_id": -1, "scheme": "bio"}
+        job |= {"corpus": "corpus", "folder": str(tmp_path), "fingerprint": "old"}
+        job |= {"seed": 7, "threads": torch.get_num_threads()}
+        module.run({**job, **changes})
+        return started
+
+    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(module.accuracy_score, "score", lambda *args: {})
+    return run_job
+
+
+def test_each_seed_is_trained_with_itself(trainings):
+    (overrides,) = trainings(seed=7)
+    assert overrides["system.seed"] == 7
+
+
+def test_the_best_step_is_chosen_by_the_dev_data(trainings):
+    (overrides,) = trainings()
+    assert overrides["paths.train"] == str(Path("corpus", "train.spacy"))
+    assert overrides["paths.dev"] == str(Path("corpus", "dev.spacy"))
+
+
+def test_a_training_is_done_again_only_with_other_settings(trainings):
+    assert len(trainings()) == len(trainings()) == 1
+    assert len(trainings(fingerprint="new")) == len(trainings(fingerprint="new")) == 2
+
+
+def test_what_is_scored_is_checked_with_other_scorers(done, monkeypatch):
+    module = importlib.import_module("accuracy_score")
+    monkeypatch.setattr(module, "_measure_speed", lambda *args: 1.0)
+    monkeypatch.setattr(
+        module, "score_entities", lambda gold, guessed: score_entities(gold, gold)
+    )
+    work = done / "work"
+    model = work / "demo" / "bilstm_crf" / "seed-3" / "model-best"
+    with pytest.raises(AssertionError, match="spaCy's scorer gives"):
+        module.score(model, work / "corpora" / "demo", "bmes")
+
+
+def test_parameters_of_thinc_and_torch_are_counted_once():
+    module = importlib.import_module("accuracy_score")
+    model = chain(Linear(3, 2), PyTorchWrapper(torch.nn.Linear(3, 4))).initialize()
+    pipes = [SimpleNamespace(model=model), SimpleNamespace(model=model), object()]
+    nlp = SimpleNamespace(pipeline=[("name", pipe) for pipe in pipes])
+    assert module.count_parameters(nlp) == (2 * 3 + 3) + (3 * 4 + 4)
+
+
+def test_the_summary_has_all_means_and_says_why_they_differ(done, capsys):
+    results = importlib.import_module("accuracy_results")
+    entry = read_entry(done)
+    for name, mean in (("f", 0.5), ("seconds", 61.7), ("parameters", 1234567)):
+        entry["summary"][name]["mean"] = mean
+    lines = results.summary_lines(entry).splitlines()
+    assert lines[0] == "demo/bilstm_crf: 1 seeds"
+    assert lines[1].startswith("entity F1        mean 50.00  sd 0.00  ")
+    assert lines[-3:] == [
+        "time             mean 62 s",
+        "parameters       mean 1,234,567",
+        results.WHY_THEY_DIFFER,
+    ]
+
+
 def test_a_training_that_fails_says_where_its_log_is(tmp_path, capsys):
     with pytest.raises(SystemExit) as error:
         run(tmp_path, "--set", "components.ner.model.depth=-1")
@@ -156,10 +287,41 @@ def test_the_table_replaces_the_one_before(done, tmp_path):
     assert "--first-seed 3 --set components.ner.model.depth=0 " in text
 
 
+@pytest.mark.parametrize(
+    ("base", "differences"), [("default", "| +1.23 | -1.00 |"), ("other", "|  |  |")]
+)
+def test_the_table_compares_with_the_default(base, differences, done, tmp_path):
+    table = importlib.import_module("accuracy_table")
+    entries = {}
+    for name, f, dev_f in ((base, 0.9, 0.8), ("more", 0.91234, 0.79)):
+        entry = entries[f"demo/{name}"] = {**read_entry(done), "name": name}
+        entry["summary"]["f"]["mean"] = f
+        entry["summary"]["dev_f"]["mean"] = dev_f
+    page, results = tmp_path / "results.md", tmp_path / "accuracy.json"
+    results.write_text(json.dumps(entries), "utf8")
+    page.write_text(f"{table.START}\n{table.END}\n", "utf8")
+    table.write(results, page)
+    rows = {
+        line.split("|")[1].strip(): line
+        for line in page.read_text("utf8").splitlines()
+        if "|" in line
+    }
+    assert "| dev F1 | F1 - default | dev F1 - default |" in rows["name"]
+    assert f" | 79.00 {differences} " in rows["more"]
+    assert " | 80.00 |  |  | " in rows[base]
+
+
+def test_the_command_of_a_name_with_a_space_can_be_run(done):
+    table = importlib.import_module("accuracy_table")
+    command = table._command({**read_entry(done), "name": "2 steps"})
+    assert " --name '2 steps' --seeds 1 " in command
+
+
 def test_the_page_of_results_has_a_place_for_the_table():
     table = importlib.import_module("accuracy_table")
     page = (BENCHMARKS.parent / "docs" / "results.md").read_text("utf8")
     assert page.count(table.START) == page.count(table.END) == 1
+    assert importlib.import_module("accuracy_results").WHY_THEY_DIFFER in page
 
 
 def test_the_standard_deviation_is_that_of_a_sample():
@@ -233,3 +395,21 @@ def test_a_corpus_is_converted_once(tmp_path):
     written = (folder / "train.spacy").stat().st_mtime_ns
     assert corpora.prepare("demo", tmp_path, tmp_path) == (folder, counts)
     assert (folder / "train.spacy").stat().st_mtime_ns == written
+
+
+def test_a_corpus_that_has_changed_is_converted_again(tmp_path):
+    corpora = importlib.import_module("accuracy_corpora")
+    (tmp_path / "resume").mkdir()
+    paths = [tmp_path / "resume" / f"{name}.char.bmes" for name in corpora.SPLITS]
+    data, texts = [], []
+    # The counts of the second one are the same.
+    for text in ("李 S-PER\n", "王 S-PER\n", "王 S-PER\n在 O\n"):
+        for path in paths:
+            path.write_text(text, "utf8")
+        folder, content = corpora.prepare("resume", tmp_path, tmp_path)
+        docs = DocBin().from_disk(folder / "test.spacy").get_docs(NLP.vocab)
+        texts.append([doc.text for doc in docs])
+        data.append(content)
+    assert texts == [["李"], ["王"], ["王在"]]
+    assert data[0]["splits"] == data[1]["splits"] != data[2]["splits"]
+    assert len({content["digest"] for content in data}) == 3
