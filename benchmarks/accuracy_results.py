@@ -15,7 +15,7 @@ from wasabi import msg
 ROOT = Path(__file__).resolve().parent.parent
 # What is summed up over seeds.
 FIGURES = (
-    *("f", "p", "r", "dev_f", "token_accuracy", "weighted_tag_f1"),
+    *("f", "p", "r", "dev_f", "overlap_f", "token_accuracy", "weighted_tag_f1"),
     *("seconds", "chars_per_second", "parameters"),
 )
 # Printed after each run, and written into docs/results.md with the tables.
@@ -23,7 +23,9 @@ WHY_THEY_DIFFER = (
     "Token accuracy and F1 per tag (weighted by support, O included) count single tokens, "
     "most of which are O or the inside of long entities and easily right, while entity F1 "
     "counts an entity only if all of its tokens are right and none is too many, so that "
-    "one wrong tag costs the others one token and entity F1 a whole entity, or two."
+    "one wrong tag costs the others one token and entity F1 a whole entity, or two. "
+    "Overlap F1 counts an entity as found if a prediction of its label shares a character "
+    "with it, as lenient scorers do."
 )
 
 
@@ -161,10 +163,11 @@ def _commit() -> Dict[str, str]:
 
 def line(seed: int, figures: Dict[str, Any]) -> str:
     """RETURNS (str): The figures of a seed."""
-    percent = {name: f"{100 * figures[name]:.2f}" for name in FIGURES[:4]}
+    percent = {name: f"{100 * figures[name]:.2f}" for name in FIGURES[:5]}
     return (
         f"seed {seed}: F {percent['f']}  P {percent['p']}  R {percent['r']}  "
-        f"dev F {percent['dev_f']}  token accuracy {figures['token_accuracy']:.4f}  "
+        f"dev F {percent['dev_f']}  overlap F {percent['overlap_f']}  "
+        f"token accuracy {figures['token_accuracy']:.4f}  "
         f"weighted tag F1 {figures['weighted_tag_f1']:.4f}  {figures['seconds']:.0f} s  "
         f"{figures['chars_per_second']:,.0f} chars/s  {figures['parameters']:,} parameters"
     )
@@ -178,6 +181,7 @@ def summary_lines(entry: Dict[str, Any]) -> str:
         ("p", "precision"),
         ("r", "recall"),
         ("dev_f", "dev F1"),
+        ("overlap_f", "overlap F1"),
         ("token_accuracy", "token accuracy"),
         ("weighted_tag_f1", "weighted tag F1"),
     ):

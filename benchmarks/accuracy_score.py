@@ -11,7 +11,12 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
 from spacy_bilstm_crf.corpus.schemes import get_scheme
-from spacy_bilstm_crf.evaluation.metrics import score_entities, score_tags, tag_docs
+from spacy_bilstm_crf.evaluation.metrics import (
+    count_overlaps,
+    score_entities,
+    score_tags,
+    tag_docs,
+)
 
 
 def score(model: Path, corpus: Path, scheme: str) -> Dict[str, Any]:
@@ -40,6 +45,7 @@ def score(model: Path, corpus: Path, scheme: str) -> Dict[str, Any]:
             label: {"f": c.f1, "p": c.precision, "r": c.recall, "gold": c.gold}
             for label, c in entities.per_label.items()
         },
+        "overlap_f": count_overlaps(gold, guessed).f1,
         "dev_f": srsly.read_json(model / "meta.json")["performance"]["ents_f"] or 0.0,
         "token_accuracy": tags.accuracy,
         "weighted_tag_f1": tags.weighted_f1,

@@ -292,15 +292,21 @@ def test_the_table_replaces_the_one_before(done, tmp_path):
 )
 def test_the_table_compares_with_the_default(base, differences, done, tmp_path):
     table = importlib.import_module("accuracy_table")
+    results = importlib.import_module("accuracy_results")
     entries = {}
     for name, f, dev_f in ((base, 0.9, 0.8), ("more", 0.91234, 0.79)):
-        entry = entries[f"demo/{name}"] = {**read_entry(done), "name": name}
-        entry["summary"]["f"]["mean"] = f
-        entry["summary"]["dev_f"]["mean"] = dev_f
-    page, results = tmp_path / "results.md", tmp_path / "accuracy.json"
-    results.write_text(json.dumps(entries), "utf8")
+        figures = {**read_entry(done)["seeds"]["3"], "f": f, "dev_f": dev_f}
+        seeds = {"3": figures}
+        if name == base:
+            # The other entry does not have this one, so it must not count.
+            seeds["4"] = {**figures, "f": 0.1}
+        summary = results.summarize(list(seeds.values()))
+        entry = {**read_entry(done), "name": name, "seeds": seeds, "summary": summary}
+        entries[f"demo/{name}"] = entry
+    page, path = tmp_path / "results.md", tmp_path / "accuracy.json"
+    path.write_text(json.dumps(entries), "utf8")
     page.write_text(f"{table.START}\n{table.END}\n", "utf8")
-    table.write(results, page)
+    table.write(path, page)
     rows = {
         line.split("|")[1].strip(): line
         for line in page.read_text("utf8").splitlines()

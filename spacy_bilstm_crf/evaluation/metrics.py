@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, NamedTuple, Sequence
+from typing import Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 from spacy.tokens import Doc
 
@@ -85,6 +85,23 @@ def score_entities(gold: Iterable[Doc], guessed: Iterable[Doc]) -> EntityScores:
     return EntityScores(total, _collect(right, found, true))
 
 
+def count_overlaps(gold: Iterable[Doc], guessed: Iterable[Doc]) -> Counts:
+    """Compare entities as lenient scorers do: a guess is right if it shares a character
+    with an entity of its label. No entity makes two guesses right, and no guess finds two.
+
+    gold (Iterable[Doc]): The truth, all of it annotated.
+    guessed (Iterable[Doc]): Predictions for the same texts, in the same order.
+    RETURNS (Counts): Of all entities. No pairing would find more.
+    """
+    true = found = right = 0
+    for doc, predicted in zip(gold, guessed, strict=True):
+        ents, guesses = _places(doc), _places(predicted)
+        true += sum(map(len, ents.values()))
+        found += sum(map(len, guesses.values()))
+        right += sum(_pair(ents[label], guesses.get(label, [])) for label in ents)
+    return Counts(right, found, true)
+
+
 def score_tags(
     gold: Sequence[Sequence[str]], guessed: Sequence[Sequence[str]]
 ) -> TagScores:
@@ -122,6 +139,27 @@ def tag_docs(docs: Iterable[Doc], scheme: Scheme) -> List[List[str]]:
         spans_to_tags([(e.start, e.end, e.label_) for e in doc.ents], len(doc), scheme)
         for doc in docs
     ]
+
+
+def _places(doc: Doc) -> Dict[str, List[Tuple[int, int]]]:
+    places: Dict[str, List[Tuple[int, int]]] = {}
+    for ent in doc.ents:
+        places.setdefault(ent.label_, []).append((ent.start_char, ent.end_char))
+    return places
+
+
+def _pair(ents: List[Tuple[int, int]], guesses: List[Tuple[int, int]]) -> int:
+    """RETURNS (int): How many pairs there are, of spans that are in order and disjoint."""
+    i = j = pairs = 0
+    while i < len(ents) and j < len(guesses):
+        (start, end), (first, last) = ents[i], guesses[j]
+        if start < last and first < end:
+            i, j, pairs = i + 1, j + 1, pairs + 1
+        elif end < last:
+            i += 1
+        else:
+            j += 1
+    return pairs
 
 
 def _collect(

@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from spacy_bilstm_crf.corpus.schemes import get_scheme
 from spacy_bilstm_crf.evaluation.metrics import (
     Counts,
+    count_overlaps,
     score_entities,
     score_tags,
     tag_docs,
@@ -54,6 +55,45 @@ def test_an_entity_is_right_if_place_and_label_are(docs):
     assert scores.total.precision == pytest.approx(2 / 6)
     assert scores.total.recall == pytest.approx(2 / 5)
     assert scores.total.f1 == pytest.approx(4 / 11)
+
+
+def test_entities_overlap_if_they_share_a_character_and_the_label(docs):
+    assert count_overlaps(*docs) == Counts(correct=3, guessed=6, gold=5)
+
+
+SPANS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(1, 4), st.sampled_from(["PER", "LOC"])),
+    max_size=5,
+)
+
+
+def lay(layout):
+    """Spans with gaps between them, without those that end beyond the text."""
+    ents, end = [], 0
+    for gap, length, label in layout:
+        start, end = end + gap, end + gap + length
+        ents += [(start, end, label)] if end <= 12 else []
+    return ents
+
+
+def most_pairs(ents, guesses):
+    """Try all ways to pair the first guess, and none."""
+    if not guesses:
+        return 0
+    (first, last, label), *rest = guesses
+    best = most_pairs(ents, rest)
+    for i, (start, end, name) in enumerate(ents):
+        if name == label and start < last and first < end:
+            best = max(best, 1 + most_pairs(ents[:i] + ents[i + 1 :], rest))
+    return best
+
+
+@given(SPANS, SPANS)
+def test_no_pairing_finds_more_overlaps(layout, guessed):
+    ents, guesses = lay(layout), lay(guessed)
+    text = "一二三四五六七八九十百千"
+    counts = count_overlaps([make_doc(text, *ents)], [make_doc(text, *guesses)])
+    assert counts == Counts(most_pairs(ents, guesses), len(guesses), len(ents))
 
 
 def test_entities_are_counted_by_label(docs):
