@@ -1,6 +1,7 @@
 """Write the tables of docs/results.md from the results."""
 
 import json
+import shlex
 import statistics
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
@@ -99,7 +100,7 @@ def _command(entry: Dict[str, Any]) -> str:
     """What makes this row. Values as JSON, as spaCy reads them."""
     seeds = sorted(map(int, entry["seeds"]))
     parts = [f"python benchmarks/accuracy.py --corpus {entry['corpus']}"]
-    parts.append(f"--config {entry['config']} --name {_quote(entry['name'])}")
+    parts.append(f"--config {entry['config']} --name {shlex.quote(entry['name'])}")
     parts.append(f"--seeds {len(seeds)}")
     if seeds[0]:
         parts.append(f"--first-seed {seeds[0]}")
@@ -108,9 +109,7 @@ def _command(entry: Dict[str, Any]) -> str:
     elif entry["machine"]["threads"] > 1:
         parts.append(f"--threads {entry['machine']['threads']}")
     values = {key: json.dumps(value) for key, value in entry["overrides"].items()}
-    settings = " ".join(_quote(f"{key}={value}") for key, value in sorted(values.items()))
+    settings = " ".join(
+        shlex.quote(f"{key}={value}") for key, value in sorted(values.items())
+    )
     return " ".join([*parts, *(["--set", settings] if settings else [])])
-
-
-def _quote(setting: str) -> str:
-    return f"'{setting}'" if set(setting) & set(' "[]{}*') else setting

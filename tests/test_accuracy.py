@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shlex
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -317,10 +318,11 @@ def test_the_table_compares_with_the_default(base, differences, done, tmp_path):
     assert " | 80.00 |  |  | " in rows[base]
 
 
-def test_the_command_of_a_name_with_a_space_can_be_run(done):
+@pytest.mark.parametrize("name", ["2 steps", "jieba's words"])
+def test_the_command_of_any_name_can_be_run(name, done):
     table = importlib.import_module("accuracy_table")
-    command = table._command({**read_entry(done), "name": "2 steps"})
-    assert " --name '2 steps' --seeds 1 " in command
+    command = shlex.split(table._command({**read_entry(done), "name": name}))
+    assert command[command.index("--name") + 1] == name
 
 
 def test_the_page_of_results_has_a_place_for_the_table():
