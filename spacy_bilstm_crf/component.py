@@ -1,6 +1,8 @@
 """The spaCy component: examples -> targets, predictions -> doc.ents."""
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 import numpy
 from spacy.errors import Errors
@@ -8,6 +10,7 @@ from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import SimpleFrozenList, raise_error
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats1d, Floats2d, Ints1d
 
@@ -15,6 +18,7 @@ from .analyses import Analysis, read_analyses, require_count
 from .annotate import annotate
 from .dictionary import Dictionary
 from .doc_spans import drop_unsure, read_spans, set_spans
+from .failures import pipe_each
 from .incorrect_spans import incorrect_spans
 from .labels import (
     MARGIN,
@@ -24,8 +28,11 @@ from .labels import (
     require_own_embedding,
     require_room,
 )
+from .loading import Loaded, load
+from .losses import require_finite
 from .presets import allow_presets, find_presets
 from .query import GATHER_ENTITIES, Query, list_docs
+from .saved import PARTS, add_to_bytes, add_to_folder, read_bytes, read_folder
 from .settings import (
     DEFAULT_BILSTM_CRF_MODEL,
     check_confidence_settings,
@@ -290,13 +297,25 @@ class BiLSTMCRF(TrainablePipe):
         docs (Iterable[Doc]): The Docs.
         scores (Predictions): What `predict` gave for them.
         """
-        if not scores:
-            return
         docs = list(docs)
         spans = read_spans(docs, scores, self.labels, self.min_probability)
         for doc, found, shown in zip(docs, *spans, strict=True):
             presets = None if self.overwrite else find_presets(doc)
             set_spans(doc, found, shown, presets, self.spans_key)
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Apply the component to a stream of Docs. One that fails is given to the error
+        handler alone, if there is one: the others of its batch go on.
+
+        stream (Iterable[Doc]): The Docs.
+        batch_size (int): How many are predicted at a time.
+        YIELDS (Doc): The Docs in order, without those that failed.
+        """
+        handle = self.get_error_handler()
+        if handle is raise_error:
+            docs: Iterator[Doc] = super().pipe(stream, batch_size=batch_size)
+            return docs
+        return pipe_each(self, stream, batch_size, partial(handle, self.name, self))
 
     def alternatives(self, docs: Iterable[Doc], top_k: int = 5) -> List[List[Analysis]]:
         """Find the best analyses of each Doc, and how probable they are, without modifying
@@ -395,6 +414,7 @@ class BiLSTMCRF(TrainablePipe):
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update(query)
         loss, d_scores = self.get_loss(examples, scores)
+        require_finite(self.name, loss, examples, scores)
         backprop(d_scores)
         if sgd:
             self.finish_update(sgd)
@@ -411,6 +431,62 @@ class BiLSTMCRF(TrainablePipe):
         """
         d_scores: Floats1d = self.model.ops.xp.ones_like(scores)
         return float(self.model.ops.xp.sum(scores)), d_scores
+
+    def to_bytes(self, *, exclude: Iterable[str] = SimpleFrozenList()) -> bytes:
+        """Save the component, with checksums.
+
+        exclude (Iterable[str]): Names of parts to leave out: "cfg", "model", "vocab".
+        RETURNS (bytes): The component.
+        """
+        return add_to_bytes(super().to_bytes(exclude=exclude))
+
+    def from_bytes(
+        self, bytes_data: bytes, *, exclude: Iterable[str] = SimpleFrozenList()
+    ) -> "BiLSTMCRF":
+        """Load the component. If that fails it stays as it was.
+
+        bytes_data (bytes): What `to_bytes` has made.
+        exclude (Iterable[str]): Names of parts to leave out.
+        RETURNS (BiLSTMCRF): The component.
+        RAISES (ValueError): If it is something else, or damaged.
+        """
+        saved = read_bytes(self.name, bytes_data, exclude)
+        loaded = load(*saved, self.cfg, self.model)
+        super().from_bytes(bytes_data, exclude=[*exclude, *PARTS])
+        self._take(loaded)
+        return self
+
+    def to_disk(
+        self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()
+    ) -> None:
+        """Save the component to a folder, with checksums.
+
+        path (Union[str, Path]): The folder.
+        exclude (Iterable[str]): Names of parts to leave out: "cfg", "model", "vocab".
+        """
+        super().to_disk(path, exclude=exclude)
+        add_to_folder(Path(path), exclude)
+
+    def from_disk(
+        self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()
+    ) -> "BiLSTMCRF":
+        """Load the component from a folder. If that fails it stays as it was.
+
+        path (Union[str, Path]): The folder.
+        exclude (Iterable[str]): Names of parts to leave out.
+        RETURNS (BiLSTMCRF): The component.
+        RAISES (ValueError): If a file is something else, or damaged.
+        """
+        saved = read_folder(self.name, Path(path), exclude)
+        loaded = load(*saved, self.cfg, self.model)
+        super().from_disk(path, exclude=[*exclude, *PARTS])
+        self._take(loaded)
+        return self
+
+    def _take(self, loaded: Loaded) -> None:
+        loaded.hand_over(self.cfg, self.model)
+        # Its copy is of what was there before.
+        self._rehearsal_model = None
 
     @property
     def _is_initialized(self) -> bool:

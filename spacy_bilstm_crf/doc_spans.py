@@ -46,14 +46,23 @@ def read_spans(
 ) -> Tuple[List[ScoredSpans], List[ScoredSpans]]:
     """Read the entities off what a model answers, and the spans to be shown.
 
-    docs (Sequence[Doc]): The Docs, at least one.
+    docs (Sequence[Doc]): The Docs.
     predictions (Sequence[array]): One array per Doc, see `BiLSTMCRF.predict`.
     labels (Sequence[str]): The names of the labels.
     minimum (Optional[float]): Show all spans of at least this probability. None: show the
         entities.
     RETURNS (Tuple[List[ScoredSpans], List[ScoredSpans]]): Each Doc's entities, and its
         spans to be shown, with their scores if the model tells them.
+    RAISES (ValueError): If the predictions are of other Docs.
     """
+    if list(map(len, docs)) != list(map(len, predictions)):
+        raise ValueError(
+            f"these are predictions of other Docs: {len(predictions)} of "
+            f"{sum(map(len, predictions))} tokens in all for {len(docs)} of "
+            f"{sum(map(len, docs))}, or in another order"
+        )
+    if not docs:
+        return [], []
     flat: Any = numpy.concatenate(predictions)
     if flat.ndim == 1:
         found = make_spans(docs, find_spans(flat), numpy.zeros(0, dtype="float32"), labels)

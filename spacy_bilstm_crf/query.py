@@ -20,6 +20,10 @@ GATHER_ENTITIES = "gather_entities"
 # a function of the layer and the Docs. spaCy and thinc show a layer a mere sample.
 GATHER_VOCABULARY = "gather_vocabulary"
 
+# Attribute of layers that look whether what was loaded into them fits together: a function
+# of the layer, which raises ValueError if it does not.
+CHECK_LOADED = "check_loaded"
+
 # How many Docs spaCy shows a layer to initialize it.
 SAMPLE_SIZE = 10
 

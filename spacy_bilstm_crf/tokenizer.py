@@ -40,7 +40,19 @@ class CharTokenizer(DummyTokenizer):
 
         text (str): The text.
         RETURNS (Doc): The Doc.
+        RAISES (ValueError): If it has half of a surrogate pair, which is no character.
         """
+        try:
+            return self._split(text)
+        except UnicodeEncodeError as error:
+            # Whose position is that in a token.
+            position = next(i for i, c in enumerate(text) if "\ud800" <= c <= "\udfff")
+            raise ValueError(
+                f"character {position} of the text is a lone surrogate, "
+                f"{text[position]!r}: decode the text again, or replace it"
+            ) from error
+
+    def _split(self, text: str) -> Doc:
         # A text without whitespace, and the empty one, split into themselves alone.
         if len(text.split()) < 2 and "".join(text.split()) == text:
             return Doc(self.vocab, words=list(text), spaces=[False] * len(text))

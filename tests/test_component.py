@@ -1,9 +1,5 @@
-import multiprocessing
 import pickle
 import random
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 import pytest
@@ -515,41 +511,6 @@ def test_an_embedding_that_cannot_take_empty_batches():
     assert not nlp("").ents
     assert [len(doc) for doc in nlp.pipe(["", ""])] == [0, 0]
     assert nlp.get_pipe("ner").predict([]) == []
-
-
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_several_processes(trained, tmp_path, method):
-    if method not in multiprocessing.get_all_start_methods():
-        pytest.skip(f"no {method} on this system")
-    trained.to_disk(tmp_path / "model")
-    script = tmp_path / "script.py"
-    script.write_text(SEVERAL_PROCESSES, "utf8")
-    command = [sys.executable, script, tmp_path / "model", method]
-    subprocess.run(command, check=True, timeout=100)
-
-
-SEVERAL_PROCESSES = """
-import multiprocessing, sys, spacy, torch
-
-if __name__ == "__main__":
-    multiprocessing.set_start_method(sys.argv[2])
-    nlp = spacy.load(sys.argv[1])
-    texts = ["张伟在北京工作", "", "王", "今天天气很好"] * 50
-    # Start torch's threads in the parent.
-    torch.set_num_threads(2)
-    alone = [doc.to_json() for doc in nlp.pipe(texts)]
-    torch.randn(500, 500) @ torch.randn(500, 500)
-    found = [doc.to_json() for doc in nlp.pipe(texts, n_process=2, batch_size=20)]
-    assert found == alone
-"""
-
-
-def test_several_threads(trained):
-    texts = mixed_texts()
-    expected = [ents_of(trained(text)) for text in texts]
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda text: ents_of(trained(text)), texts * 3))
-    assert found == expected * 3
 
 
 def test_the_same_seed_gives_the_same_weights():

@@ -213,6 +213,16 @@ def test_initializing_anew_ends_rehearsal(nlp):
         assert pipeline.rehearse(make_examples(pipeline), sgd=Adam(0.02)) == {"ner": 0.0}
 
 
+def test_loading_ends_rehearsal(nlp, tmp_path):
+    nlp.to_disk(tmp_path)
+    data = nlp.to_bytes()
+    for load in (lambda: nlp.from_bytes(data), lambda: nlp.from_disk(tmp_path)):
+        optimizer = nlp.resume_training(sgd=Adam(0.02))
+        go_on(nlp, optimizer, OLD_TRAIN, steps=1)
+        load()
+        assert nlp.rehearse(make_examples(nlp), sgd=Adam(0.02)) == {"ner": 0.0}
+
+
 def test_rehearsal_without_resumed_training_does_nothing(nlp):
     # An optimizer with momentum moves weights without a gradient too.
     optimizer = Adam(0.02)
@@ -368,7 +378,9 @@ def spacy_train(nlp, folder, data, *, add_labels=False, frozen=False):
         "paths.train": str(folder / "docs.spacy"),
         "paths.dev": str(folder / "docs.spacy"),
         "training.max_steps": 40,
-        "training.optimizer.learn_rate": 0.02,
+        "training.optimizer.learn_rate.initial_rate": 0.02,
+        "training.optimizer.learn_rate.warmup_steps": 1,
+        "training.optimizer.learn_rate.total_steps": 1_000_000,
     }
     if frozen:
         overrides["training.frozen_components"] = ["ner"]

@@ -13,7 +13,7 @@ from thinc.api import Model, uniform_init
 from thinc.types import Floats2d, Ints2d
 from thinc.util import partial
 
-from ..query import GATHER_VOCABULARY, SAMPLE_SIZE
+from ..query import CHECK_LOADED, GATHER_VOCABULARY, SAMPLE_SIZE
 
 Keys = NDArray[numpy.uint64]
 EmbedT = Model[List[Doc], List[Floats2d]]
@@ -77,6 +77,7 @@ def build_ngram_embed(
             "singletons": [],
             "gathered": False,
             GATHER_VOCABULARY: partial(gather_vocabulary, settings),
+            CHECK_LOADED: partial(check_loaded, settings),
         },
     )
 
@@ -144,6 +145,25 @@ def init(
     bound = (3 / settings.width) ** 0.5
     shape = (num_rows, settings.width)
     model.set_param("E", uniform_init(model.ops, shape, lo=-bound, hi=bound))
+
+
+def check_loaded(settings: Settings, model: EmbedT) -> None:
+    """Raise ValueError unless the vocabulary is one, and the vectors are its own."""
+    keys, singletons = model.attrs["keys"], model.attrs["singletons"]
+    if not model.has_param("E") and not keys:
+        return
+    # `searchsorted` finds nothing in keys that are not sorted.
+    sound = len(keys) == len(singletons) == len(settings.orders) and all(
+        key.dtype == "uint64"
+        and single.dtype == "bool"
+        and key.ndim == 1
+        and key.shape == single.shape
+        and bool((key[1:] > key[:-1]).all())
+        for key, single in zip(keys, singletons, strict=True)
+    )
+    num_rows = sum(1 + len(key) for key in keys)
+    if not sound or model.get_param("E").shape != (num_rows, settings.width):
+        raise ValueError("the vectors of NgramEmbed are not those of its n-grams")
 
 
 def forward(

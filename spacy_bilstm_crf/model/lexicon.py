@@ -11,7 +11,7 @@ from thinc.api import Model, uniform_init
 from thinc.types import Floats2d, Ints2d
 from thinc.util import partial
 
-from ..query import GATHER_ENTITIES
+from ..query import CHECK_LOADED, GATHER_ENTITIES
 from ..vector_file import VectorReport, read_vectors
 from ..wordlist import read_lexicon
 from .embed import EmbedT
@@ -73,6 +73,7 @@ def build_lexicon_embed(
             "lexicon": gather_lexicon([], [], [], min_freq),
             "gathered": False,
             GATHER_ENTITIES: partial(gather_entities, settings),
+            CHECK_LOADED: partial(check_loaded, settings),
         },
     )
 
@@ -125,14 +126,23 @@ def init(
     # Whoever initializes the model anew gathers anew.
     model.attrs["gathered"] = False
     lexicon: Lexicon = model.attrs["lexicon"]
-    num_rows = FIRST_TYPE + lexicon.num_types + lexicon.num_own
     # Vectors of length 1 on average.
     bound = (3 / settings.width) ** 0.5
-    shape = (num_rows, settings.width)
+    shape = (_num_rows(lexicon), settings.width)
     model.set_param("E", uniform_init(model.ops, shape, lo=-bound, hi=bound))
     if lexicon.vectors.shape[1]:
         shape = (settings.width, lexicon.vectors.shape[1])
         model.set_param("W", uniform_init(model.ops, shape, lo=-bound, hi=bound))
+
+
+def check_loaded(settings: Settings, model: EmbedT) -> None:
+    """Raise ValueError unless the vectors are those of the lexicon."""
+    lexicon: Lexicon = model.attrs["lexicon"]
+    given = lexicon.vectors.shape[1]
+    shapes = {"E": (_num_rows(lexicon), settings.width), "W": (settings.width, given)}
+    for name, shape in shapes.items():
+        if model.has_param(name) and model.get_param(name).shape != shape:
+            raise ValueError("the vectors of LexiconEmbed are not those of its words")
 
 
 def forward(
@@ -184,6 +194,10 @@ def forward(
         return []
 
     return vectors, backprop
+
+
+def _num_rows(lexicon: Lexicon) -> int:
+    return FIRST_TYPE + lexicon.num_types + lexicon.num_own
 
 
 def _find_rows(ops: Any, matches: Matches, lexicon: Lexicon) -> Ints2d:

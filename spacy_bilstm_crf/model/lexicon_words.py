@@ -155,4 +155,36 @@ def _to_bytes(_: Any, value: Lexicon, name: str, model: Any) -> bytes:
 
 @deserialize_attr.register(Lexicon)
 def _from_bytes(_: Any, value: bytes, name: str, model: Any) -> Lexicon:
-    return Lexicon(**srsly.msgpack_loads(value))
+    fields = srsly.msgpack_loads(value)
+    if not _is_sound(**fields):
+        raise ValueError("the words of LexiconEmbed and what is known of them do not fit")
+    return Lexicon(**fields)
+
+
+def _is_sound(
+    words: List[str],
+    types: Ints,
+    frequencies: NDArray[numpy.float32],
+    own: Ints,
+    vectors: NDArray[numpy.float32],
+    homes: NDArray[numpy.uint64],
+    num_entities: int,
+    min_freq: int,
+) -> bool:
+    columns = (types, own, frequencies)
+    return (
+        [column.dtype.kind for column in columns] == ["i", "i", "f"]
+        and all(column.shape == (len(words),) for column in columns)
+        and all(isinstance(word, str) and word for word in words)
+        # More than 0, and a number.
+        and bool((frequencies > 0).all())
+        and types.min(initial=0) >= 0
+        and own.min(initial=-1) >= -1
+        and vectors.dtype == "float32"
+        and vectors.ndim == 2
+        and 1 <= len(vectors) <= 1 + len(words)
+        and homes.dtype == "uint64"
+        and homes.ndim == 1
+        and 0 <= num_entities <= len(words)
+        and min_freq >= 1
+    )

@@ -3,14 +3,14 @@
 import copy
 import os
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, cast
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple, cast
 
 import numpy
 import srsly
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.torch import load, save
+from safetensors.torch import save
 from spacy.util import logger
 from thinc.api import Optimizer, PyTorchGradScaler, PyTorchShim
 from thinc.shims.shim import Shim
@@ -19,10 +19,9 @@ from thinc.util import get_torch_default_device, xp2torch
 from torch import Tensor
 
 from .grow import carry_over
+from .memory import Gradients, Padded, add_gradients, learn
+from .message import FORMAT, read_message
 from .network import BiLSTMCRF
-
-# Written into every saved model. A later format reads this one too.
-FORMAT = 1
 
 
 class BiLSTMCRFShim(PyTorchShim):
@@ -124,17 +123,17 @@ class BiLSTMCRFShim(PyTorchShim):
             that of the token vectors.
         """
         vectors, *others = inputs.args
-        losses = self._forward(vectors, others, inputs.kwargs)
+        batch = Padded(vectors, others, inputs.kwargs)
+        losses, differentiate = learn(batch, self._forward, self._differentiate)
 
         def backprop(d_output: ArgsKwargs) -> ArgsKwargs:
-            d_losses = d_output.kwargs["grad_tensors"]
-            d_vectors = self._backward(losses, vectors, d_losses)
-            if self.adversarial_norm > 0.0:
-                # The direction in which the loss grows fastest at each token.
-                direction = F.normalize(d_vectors, dim=-1)
-                worse = vectors.detach() + self.adversarial_norm * direction
-                harder = self._forward(worse.requires_grad_(), others, inputs.kwargs)
-                d_vectors = d_vectors + self._backward(harder, worse, d_losses)
+            d_vectors, gradients = differentiate(d_output.kwargs["grad_tensors"])
+            named = zip(self.network.parameters(), gradients, strict=True)
+            for parameter, gradient in named:
+                if gradient is not None:
+                    if parameter.grad is None:
+                        parameter.grad = torch.zeros_like(parameter)
+                    parameter.grad += gradient
             return ArgsKwargs(args=(d_vectors,), kwargs={})
 
         return losses, backprop
@@ -154,19 +153,32 @@ class BiLSTMCRFShim(PyTorchShim):
 
         super().finish_update(cast(Optimizer, step))
 
-    def _forward(
-        self, vectors: Tensor, others: Sequence[Tensor], kwargs: Dict[str, Any]
-    ) -> Tensor:
+    def _forward(self, batch: Padded) -> Tensor:
         with self._autocast(self._mixed_precision):
-            losses: Tensor = self.network(vectors, *others, **kwargs)
+            losses: Tensor = self.network(batch.vectors, *batch.others, **batch.kwargs)
         return losses
 
-    def _backward(self, losses: Tensor, vectors: Tensor, d_losses: Tensor) -> Tensor:
-        """Add up the weights' gradients. RETURNS (Tensor): That of the vectors."""
-        torch.autograd.backward(losses, self._grad_scaler.scale(d_losses))
-        d_vectors = cast(Tensor, vectors.grad)
+    def _differentiate(self, batch: Padded, losses: Tensor, d_losses: Tensor) -> Gradients:
+        d_vectors, gradients = self._backward(losses, batch.vectors, d_losses)
+        if self.adversarial_norm > 0.0:
+            # The direction in which the loss grows fastest at each token.
+            direction = F.normalize(d_vectors, dim=-1)
+            worse = batch.vectors.detach() + self.adversarial_norm * direction
+            harder = self._forward(batch._replace(vectors=worse.requires_grad_()))
+            d_worse, more = self._backward(harder, worse, d_losses)
+            return d_vectors + d_worse, add_gradients(gradients, more)
+        return d_vectors, gradients
+
+    def _backward(self, losses: Tensor, vectors: Tensor, d_losses: Tensor) -> Gradients:
+        """RETURNS (Gradients): Those of the vectors and, still scaled, of the weights."""
+        d_vectors, *gradients = torch.autograd.grad(
+            losses,
+            [vectors, *self.network.parameters()],
+            self._grad_scaler.scale(d_losses),
+            allow_unused=True,
+        )
         overflow = self._grad_scaler.unscale([d_vectors])
-        return torch.zeros_like(d_vectors) if overflow else d_vectors
+        return (torch.zeros_like(d_vectors) if overflow else d_vectors), gradients
 
     @property
     def _device_type(self) -> str:
@@ -222,20 +234,11 @@ class BiLSTMCRFShim(PyTorchShim):
         return data
 
     def from_bytes(self, bytes_data: bytes) -> "BiLSTMCRFShim":
-        message = srsly.msgpack_loads(bytes_data)
-        if message.get("format") != FORMAT:
-            raise ValueError(
-                f"this BiLSTM-CRF was saved in format {message.get('format')}, and this "
-                f"version of spacy-bilstm-crf reads format {FORMAT}: upgrade the package "
-                "or train the pipeline again"
-            )
-        model = None
-        if message["weights"] is not None:
-            self._require_same(message["settings"])
-            model = BiLSTMCRF(**message["settings"])
-            model.load_state_dict(load(message["weights"]))
-            model.to(get_torch_default_device())
-        self.cfg, self._model = message["settings"], model
+        settings, network = read_message(bytes_data)
+        if network is not None:
+            self._require_same(settings)
+            network.to(get_torch_default_device())
+        self.cfg, self._model = settings, network
         return self
 
     def _require_same(self, saved: Dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from thinc.api import Model, uniform_init
 from thinc.types import Floats2d, Ints1d
 from thinc.util import partial
 
-from ..query import GATHER_ENTITIES, GATHER_VOCABULARY
+from ..query import CHECK_LOADED, GATHER_ENTITIES, GATHER_VOCABULARY
 from ..segmenters import Segmenter, Starts
 from ..tags import BEGIN, INSIDE, LAST, UNIT
 from .embed import EmbedT, gather_vocabularies
@@ -47,7 +47,10 @@ def build_word_embed(
         dims={"nO": None},
         layers=[] if embed is None else [embed],
         params={"P": None} if position_width else {},
-        attrs={GATHER_VOCABULARY: partial(gather_vocabulary, segmenter)},
+        attrs={
+            GATHER_VOCABULARY: partial(gather_vocabulary, segmenter),
+            CHECK_LOADED: partial(check_loaded, position_width),
+        },
     )
 
 
@@ -135,6 +138,13 @@ def init(
         model.set_param("P", uniform_init(model.ops, shape, lo=-bound, hi=bound))
     widths = [embed.get_dim("nO") for embed in model.layers]
     model.set_dim("nO", sum(widths) + position_width)
+
+
+def check_loaded(position_width: int, model: EmbedT) -> None:
+    """Raise ValueError unless there is a vector for each position."""
+    shape = (NUM_POSITIONS, position_width)
+    if model.has_param("P") and model.get_param("P").shape != shape:
+        raise ValueError("the vectors of WordEmbed are not those of its positions")
 
 
 def forward(

@@ -244,7 +244,7 @@ def test_defaults_can_be_copied():
     # As `spacy init fill-config` copies those of a layer inside of another.
     config = Config({"model": {"@architectures": "spacy-bilstm-crf.NgramEmbed.v1"}})
     filled = registry.fill(config)
-    assert "orders = [1, 2]" in filled.copy().to_str()
+    assert "orders = [1,2]" in filled.copy().to_str().replace(", ", ",")
 
 
 def test_a_layer_that_gathers_answers_for_those_inside():

@@ -1,8 +1,10 @@
 import numpy
 import pytest
 import spacy
+import srsly
 from hypothesis import given
 from hypothesis import strategies as st
+from thinc.api import deserialize_attr, serialize_attr
 
 from spacy_bilstm_crf.model.lexicon_gather import gather_lexicon
 from spacy_bilstm_crf.model.lexicon_words import LEVELS
@@ -126,3 +128,49 @@ def test_entities_across_lines_are_no_words():
     doc = spacy.blank("en").make_doc("New\nYork City")
     doc.set_ents([doc.char_span(0, 8, "A"), doc.char_span(9, 13, "A")])
     assert gather_lexicon([doc], [], [], 1).words == ["City"]
+
+
+def damage(**changes):
+    """Save a lexicon of three words, one of them an entity and one with a vector, and load
+    it again with other fields."""
+    vectors = [("丙", numpy.array([0, 1], "float32"))]
+    lexicon = gather_lexicon([make_doc("甲", (0, 1, "A"))], [("乙", "X", 1.0)], vectors, 1)
+    fields = srsly.msgpack_loads(serialize_attr(lexicon, lexicon, "lexicon", None))
+    for name, change in changes.items():
+        fields[name] = change(fields[name])
+    return deserialize_attr(lexicon, srsly.msgpack_dumps(fields), "lexicon", None)
+
+
+def test_a_lexicon_that_was_saved_is_sound():
+    assert known(damage(), [NLP.make_doc("甲乙丙")])
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("types", lambda types: types.astype("float32")),
+        ("own", lambda own: own.astype("float32")),
+        ("frequencies", lambda frequencies: frequencies.astype("int64")),
+        ("types", lambda types: types[:-1]),
+        ("own", lambda own: own[:-1]),
+        ("frequencies", lambda frequencies: frequencies[:-1]),
+        ("frequencies", lambda frequencies: frequencies * 0),
+        ("frequencies", lambda frequencies: frequencies * numpy.float32("nan")),
+        ("words", lambda words: [*words[:-1], ""]),
+        ("words", lambda words: [*words[:-1], 7]),
+        ("types", lambda types: types - 1),
+        ("own", lambda own: own - 1),
+        ("vectors", lambda vectors: vectors.astype("float64")),
+        ("vectors", lambda vectors: vectors[0]),
+        ("vectors", lambda vectors: vectors[:0]),
+        ("vectors", lambda vectors: numpy.zeros((5, 2), "float32")),
+        ("homes", lambda homes: homes.astype("int64")),
+        ("homes", lambda homes: homes[:, None]),
+        ("num_entities", lambda count: -1),
+        ("num_entities", lambda count: 4),
+        ("min_freq", lambda count: 0),
+    ],
+)
+def test_words_that_do_not_fit_what_is_known_of_them_are_refused(name, change):
+    with pytest.raises(ValueError, match="the words of LexiconEmbed and what is known"):
+        damage(**{name: change})

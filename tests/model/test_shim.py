@@ -87,7 +87,7 @@ def test_weights_that_do_not_fit_are_refused_and_change_nothing():
     before = shim.to_bytes()
     message = srsly.msgpack_loads(before)
     message["settings"] = {**message["settings"], "hidden_width": 6}
-    with pytest.raises(RuntimeError, match="size mismatch"):
+    with pytest.raises(ValueError, match="its settings do not fit its weights"):
         shim.from_bytes(srsly.msgpack_dumps(message))
     assert shim.to_bytes() == before
 

@@ -181,6 +181,20 @@ def test_bytes_are_stable_and_give_the_same_vectors():
     assert build_word_embed(segment, make_embed()).to_bytes()
 
 
+def test_positions_that_were_cut_are_refused():
+    model = make_model(make_embed(), position_width=3)
+    model.attrs["check_loaded"](model)
+    model.set_param("P", model.get_param("P")[:1])
+    with pytest.raises(ValueError, match="vectors of WordEmbed are not those of its pos"):
+        model.attrs["check_loaded"](model)
+
+
+@pytest.mark.parametrize("width", [0, 3])
+def test_a_model_that_is_not_initialized_is_sound(width):
+    model = build_word_embed(segment, make_embed(), width)
+    model.attrs["check_loaded"](model)
+
+
 def test_a_copy_gathers_its_own_vocabulary():
     model = make_model(make_embed())
     copied = model.copy()

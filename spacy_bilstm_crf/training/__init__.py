@@ -1,0 +1,1 @@
+"""Training that can be interrupted: what `spacy train` does, with a checkpoint."""
