@@ -7,18 +7,22 @@ from .calibrate import calibrate_cli
 from .convert import convert_cli
 from .converters import add_converters
 from .debug_data import debug_data_cli
+from .doctor import doctor_cli
 from .export import export_cli
+from .train import train_cli
 from .vectors import vectors_cli
 
 NAME = "bilstm-crf"
-HELP = "Commands for BiLSTM-CRF entity recognition: corpora, data, confidence."
+HELP = "Commands for BiLSTM-CRF entity recognition: corpora, data, training, confidence."
 
 group = typer.Typer(name=NAME, help=HELP, no_args_is_help=True, rich_markup_mode=None)
 group.command("calibrate")(calibrate_cli)
 group.command("convert")(convert_cli)
 overridable = {"allow_extra_args": True, "ignore_unknown_options": True}
 group.command("debug-data", context_settings=overridable)(debug_data_cli)
+group.command("doctor")(doctor_cli)
 group.command("export")(export_cli)
+group.command("train", context_settings=overridable)(train_cli)
 group.command("vectors")(vectors_cli)
 
 # A module can be executed twice (importlib.reload): spaCy's app must not then

@@ -11,6 +11,7 @@ from spacy.training import Corpus, Example
 from wasabi.printer import Printer
 from wasabi.tables import table
 
+from ..component_names import require_plain_names
 from ..corpus.debug.splits import count_stored
 from ..evaluation.calibration import SEARCH, Calibration, Reliability, fit_temperature
 from ..evaluation.judge import prepare
@@ -93,8 +94,10 @@ def check_output(output: Path, nlp: Language) -> None:
 
     output (Path): The folder.
     nlp (Language): The pipeline.
-    RAISES (ValueError): If it is a file, or where the pipeline was loaded from.
+    RAISES (ValueError): If it is a file, or where the pipeline was loaded from, or if a
+        component has a name that leads elsewhere.
     """
+    require_plain_names(nlp)
     if not output.exists():
         return
     if not output.is_dir():

@@ -27,10 +27,10 @@ def write_docbin(docs: DocBin, path: Path) -> None:
     tokens on the way; this one packs and compresses them Doc by Doc.
 
     docs (DocBin): The Docs, without user data.
-    path (Path): The file.
+    path (Path): The file. There must be none.
     """
     compress = zlib.compressobj()
-    with path.open("wb") as file_:
+    with path.open("xb") as file_:
         for part in _pack(docs):
             file_.write(compress.compress(part))
         file_.write(compress.flush())

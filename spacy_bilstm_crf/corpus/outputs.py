@@ -65,8 +65,17 @@ def check_distinct(
 
 
 def aside(path: Path) -> Path:
-    """RETURNS (Path): Where a file or folder is written before it is complete."""
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Choose where a file or folder is written before it is complete. It is to be opened
+    with "x": a link that others put there must not lead to a file of theirs or ours.
+
+    path (Path): The file or folder.
+    RETURNS (Path): A path beside it, where no file is.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    if temporary.is_symlink() or temporary.is_file():
+        # Of a process of the same number that was killed, as a rule.
+        temporary.unlink()
+    return temporary
 
 
 class Outputs:
@@ -122,6 +131,8 @@ class Shards:
         self._numbered = numbered
         self._docs = new_docbin()
         folder = path.with_suffix("")
+        if numbered and folder.is_symlink():
+            raise CorpusError(f"{folder} is a link to another folder: remove it first")
         others = [path] if numbered else [*folder.glob("?????.spacy")]
         if numbered and folder.is_dir():
             others += folder.iterdir()

@@ -82,7 +82,7 @@ def record_file(path: Path) -> Iterator[Callable[[Record], None]]:
     temporary = aside(path)
     # A lone surrogate, which JSON can hold and UTF-8 cannot, is written as JSON's
     # own escape.
-    with temporary.open("w", encoding="utf8", errors="backslashreplace") as file_:
+    with temporary.open("x", encoding="utf8", errors="backslashreplace") as file_:
         try:
             yield lambda record: print(
                 json.dumps(vars(record), ensure_ascii=False), file=file_

@@ -29,7 +29,7 @@ def open_file(path: Path) -> Iterator[Sink]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = aside(path)
     try:
-        with temporary.open("w", encoding="utf8", newline="") as file_:
+        with temporary.open("x", encoding="utf8", newline="") as file_:
 
             def append(parts: Tuple[str, ...]) -> None:
                 text = "".join(parts)
@@ -74,7 +74,3 @@ def open_folder(path: Path, suffixes: Tuple[str, ...]) -> Iterator[Sink]:
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")

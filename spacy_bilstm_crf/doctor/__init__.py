@@ -1,0 +1,1 @@
+"""Whether everything that this package needs is there, and works."""
