@@ -33,8 +33,9 @@ def watch_workers() -> Iterator[None]:
     watcher.start()
     try:
         yield
-    except EOFError as error:
-        # Elsewhere it does not wait, and may be here before the watcher.
+    except (EOFError, OSError) as error:
+        # An OSError if it died in the middle of a message. Where workers are spawned spaCy
+        # does not wait, and may be here before the watcher.
         codes = codes or _failures(_processes() - before)
         if not codes:
             raise

@@ -56,18 +56,29 @@ if __name__ == "__main__":
 """
 
 AFTERWARDS = """
-import sys, spacy
+import multiprocessing, sys, spacy
 from spacy_bilstm_crf.processes import watch_workers
 
 if __name__ == "__main__":
     nlp = spacy.load(sys.argv[1])
     with watch_workers():
         assert len(list(nlp.pipe(["王"] * 100, n_process=2, batch_size=10))) == 100
+    for kind in (EOFError, OSError):
+        try:
+            with watch_workers():
+                raise kind("mine")
+        except kind as error:
+            assert str(error) == "mine"
     try:
         with watch_workers():
-            raise EOFError("mine")
-    except EOFError as error:
-        assert str(error) == "mine"
+            worker = multiprocessing.Process(target=sys.exit, args=(3,))
+            worker.start()
+            worker.join()
+            raise OSError("got end of file during message")
+    except RuntimeError as error:
+        assert "exit code 3" in str(error)
+    else:
+        raise AssertionError("no error")
 """
 
 

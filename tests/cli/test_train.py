@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy
 import pytest
 import spacy
+import torch
 from click import unstyle
 from safetensors.numpy import load_file
 from spacy.cli._util import app
@@ -43,6 +44,17 @@ def create_kill():
     return before_update
 """
 BEFORE_UPDATE = '\n[training.before_update]\n@callbacks = "kill.v1"\n'
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    """With several, sums come in another order each time, and the last digits differ."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    # For other processes.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

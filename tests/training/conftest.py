@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+import torch
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config
 
@@ -26,6 +27,15 @@ SMALL = {
     "corpora.dev.limit": 10,
     "training.logger.progress_bar": False,
 }
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """With several, sums come in another order each time, and the last digits differ."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
