@@ -14,6 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
+# torch keeps the kernels of 1,024 shapes of batches, which looks like a leak until all are
+# there. It reads this when it is imported.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+
 import spacy
 import timing
 import torch
