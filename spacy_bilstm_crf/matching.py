@@ -67,8 +67,8 @@ class WordMatcher:
     def find(self, docs: Sequence[Doc]) -> Hits:
         """RETURNS (Hits): All words that begin and end where tokens do."""
         nothing = numpy.zeros(0, dtype="int64")
-        # An automaton without words refuses to look.
-        if not self._words:
+        # An automaton without words refuses to look. An empty word is none.
+        if not len(self._automaton):
             return Hits(nothing, nothing, nothing)
         count = len(self._words)
         texts = [doc.text for doc in docs]
