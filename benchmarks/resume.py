@@ -91,7 +91,8 @@ def prepare(work: Path, args: argparse.Namespace) -> List[str]:
 
 def run(command: List[str], output: Path, kill_at: Optional[int] = None) -> None:
     """Train or resume, until the end or until the process is killed."""
-    env = {**os.environ, "KILL_AT": str(kill_at)}
+    # With several threads sums come in another order each time.
+    env = {**os.environ, "KILL_AT": str(kill_at), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*command, "--output", str(output)], env=env)
     expected = 0 if kill_at is None else -signal.SIGKILL
     if done.returncode != expected:

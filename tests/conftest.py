@@ -23,3 +23,17 @@ def corpora() -> Path:
 def samples() -> Path:
     """The samples that the project ships, one per format."""
     return Path(__file__).parents[1] / "assets" / "samples"
+
+
+@pytest.fixture
+def one_thread(monkeypatch):
+    """With several, sums come in another order each time, and the last digits differ."""
+    # Some sessions of nox have no torch.
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    # For other processes.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield
+    torch.set_num_threads(before)

@@ -1,6 +1,6 @@
 """The words of a lexicon: what is known of them, and where they stand in Docs."""
 
-from typing import Any, List, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Sequence
 
 import numpy
 import srsly
@@ -156,28 +156,21 @@ def _to_bytes(_: Any, value: Lexicon, name: str, model: Any) -> bytes:
 @deserialize_attr.register(Lexicon)
 def _from_bytes(_: Any, value: bytes, name: str, model: Any) -> Lexicon:
     fields = srsly.msgpack_loads(value)
-    if not _is_sound(**fields):
+    if not _is_sound(fields):
         raise ValueError("the words of LexiconEmbed and what is known of them do not fit")
     return Lexicon(**fields)
 
 
-def _is_sound(
-    words: List[str],
-    types: Ints,
-    frequencies: NDArray[numpy.float32],
-    own: Ints,
-    vectors: NDArray[numpy.float32],
-    homes: NDArray[numpy.uint64],
-    num_entities: int,
-    min_freq: int,
-) -> bool:
+def _is_sound(fields: Dict[str, Any]) -> bool:
+    words, types, frequencies, own, vectors, homes, num_entities, min_freq = (
+        fields[name] for name in _FIELDS
+    )
     columns = (types, own, frequencies)
     return (
         [column.dtype.kind for column in columns] == ["i", "i", "f"]
         and all(column.shape == (len(words),) for column in columns)
         and all(isinstance(word, str) and word for word in words)
-        # More than 0, and a number.
-        and bool((frequencies > 0).all())
+        and bool((numpy.isfinite(frequencies) & (frequencies > 0)).all())
         and types.min(initial=0) >= 0
         and own.min(initial=-1) >= -1
         and vectors.dtype == "float32"

@@ -1,3 +1,4 @@
+import importlib
 import os
 import subprocess
 import sys
@@ -6,7 +7,6 @@ from pathlib import Path
 import numpy
 import pytest
 import spacy
-import torch
 from click import unstyle
 from safetensors.numpy import load_file
 from spacy.cli._util import app
@@ -30,31 +30,9 @@ SMALL = {
     "corpora.train.limit": 60,
     "corpora.dev.limit": 10,
 }
-# A callback that a config names: the process is killed before it learns from this step.
-KILL = """
-import os
-import signal
-import spacy
-
-@spacy.registry.callbacks("kill.v1")
-def create_kill():
-    def before_update(nlp, args):
-        if str(args["step"]) == os.environ.get("KILL_AT"):
-            os.kill(os.getpid(), signal.SIGKILL)
-    return before_update
-"""
 BEFORE_UPDATE = '\n[training.before_update]\n@callbacks = "kill.v1"\n'
 
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    """With several, sums come in another order each time, and the last digits differ."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    # For other processes.
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +85,12 @@ def test_it_shows_and_writes_what_spacy_train_does(run, overrides, tmp_path):
 
 
 def test_killed_and_resumed_it_gives_the_weights_of_an_uninterrupted_training(
-    overrides, tmp_path
+    overrides, tmp_path, monkeypatch
 ):
     config, code = tmp_path / "kill.cfg", tmp_path / "kill.py"
     config.write_text(CONFIG.read_text("utf8") + BEFORE_UPDATE, "utf8")
-    code.write_text(KILL, "utf8")
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    code.write_text(importlib.import_module("resume").KILL, "utf8")
 
     def train(output, kill_at=""):
         command = [sys.executable, "-m", "spacy", "bilstm-crf", "train", str(config)]

@@ -156,6 +156,7 @@ def test_a_lexicon_that_was_saved_is_sound():
         ("frequencies", lambda frequencies: frequencies[:-1]),
         ("frequencies", lambda frequencies: frequencies * 0),
         ("frequencies", lambda frequencies: frequencies * numpy.float32("nan")),
+        ("frequencies", lambda frequencies: frequencies * numpy.float32("inf")),
         ("words", lambda words: [*words[:-1], ""]),
         ("words", lambda words: [*words[:-1], 7]),
         ("types", lambda types: types - 1),
