@@ -1,8 +1,12 @@
 import os
+import runpy
+import string
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+ROOT = Path(__file__).parents[1]
 
 # A busy machine must not fail a test.
 settings.register_profile("project", deadline=None)
@@ -22,7 +26,18 @@ def corpora() -> Path:
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """The samples that the project ships, one per format."""
-    return Path(__file__).parents[1] / "assets" / "samples"
+    return ROOT / "assets" / "samples"
+
+
+@pytest.fixture(scope="session")
+def bert(tmp_path_factory) -> Path:
+    """The folder of a BERT with random weights that knows Latin letters, digits and some
+    Chinese characters."""
+    pytest.importorskip("spacy_transformers", reason="needs the extra `transformers`")
+    make_bert = runpy.run_path(str(ROOT / "scripts" / "make_bert.py"))["make_bert"]
+    folder = tmp_path_factory.mktemp("bert")
+    make_bert(folder, string.printable + "张伟在北京好我们公司年月日，。", width=32)
+    return folder
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import Adam, Config, fix_random_seed
 
-from spacy_bilstm_crf.model.shim import cpu_has_bfloat16
+from spacy_bilstm_crf.model.precision import cpu_has_bfloat16
 
 MODEL = {
     "@architectures": "spacy-bilstm-crf.BiLSTMCRF.v1",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+import srsly
 from spacy.cli import project_assets, project_document, project_run
 from weasel.util.config import load_project_config
 
@@ -46,6 +47,9 @@ def test_outputs_are_named_by_corpus_and_config(project):
     }
     project_run(project, "train", overrides=overrides)
     project_run(project, "evaluate", overrides=overrides)
+    project_run(project, "predict", overrides=overrides)
+    predictions = project / "predictions/mine/bilstm_softmax.jsonl"
+    assert len(list(srsly.read_jsonl(predictions))) == 3
     scores = json.loads((project / "metrics/mine/bilstm_softmax.json").read_text("utf8"))
     assert "ents_f" in scores
     nlp = spacy.load(project / "training/mine/bilstm_softmax/model-best")

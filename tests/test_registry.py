@@ -11,9 +11,12 @@ LISTED = {
     "spacy_factories": "factories",
     "spacy_architectures": "architectures",
     "spacy_callbacks": "callbacks",
+    "spacy_loggers": "loggers",
     "spacy_misc": "misc",
     "spacy_tokenizers": "tokenizers",
     "spacy_cli": "cli",
+    # Of thinc, unlike all others.
+    "thinc_optimizers": "optimizers",
 }
 
 LOOK_UP = """

@@ -43,10 +43,29 @@ def corpus(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module", params=["bilstm_crf", "bert_bilstm_crf"])
+def config(request):
+    return ROOT / "configs" / f"{request.param}.cfg"
+
+
+def find_transformer(config, request):
+    """RETURNS (List): What a config needs besides data. Skips the test if that is not
+    there."""
+    if config.stem.startswith("bert_"):
+        return ["--paths.transformer", request.getfixturevalue("bert")]
+    return []
+
+
+@pytest.fixture
+def more(config, request):
+    return find_transformer(config, request)
+
+
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory):
+def filled(config, request, tmp_path_factory):
+    find_transformer(config, request)
     path = tmp_path_factory.mktemp("config") / "filled.cfg"
-    run("init", "fill-config", ROOT / "configs" / "bilstm_crf.cfg", path)
+    run("init", "fill-config", config, path)
     return path
 
 
@@ -63,9 +82,9 @@ def model(corpus, tmp_path_factory):
     return output / "model-best"
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=[path.stem for path in CONFIGS])
-def test_every_config_trains(config, corpus, tmp_path):
-    run("train", config, "--output", tmp_path, *overrides(corpus))
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_trains(config, more, corpus, tmp_path):
+    run("train", config, "--output", tmp_path, *overrides(corpus), *more)
     assert spacy.load(tmp_path / "model-last")("张伟").has_annotation("ENT_IOB")
 
 
@@ -92,6 +111,21 @@ def test_configs_say_what_the_component_defaults_to():
     assert shipped["components"]["ner"]["model"] == nlp.config["components"]["ner"]["model"]
 
 
+def test_bert_crf_differs_by_having_no_lstm_alone():
+    with_lstm, without = (
+        spacy.util.load_config(ROOT / "configs" / f"bert_{name}crf.cfg")
+        for name in ("bilstm_", "")
+    )
+    models = [config["components"]["ner"].pop("model") for config in (with_lstm, without)]
+    assert [model.pop("depth") for model in models] == [1, 0]
+    for model in models:
+        # Dropout stands around the LSTM.
+        del model["dropout"], model["locked_dropout"]
+    assert models[0] == models[1]
+    del with_lstm["training"]["optimizer"]["multiples"]["lstm"]
+    assert with_lstm == without
+
+
 def test_a_filled_config_has_nothing_left_to_fill(filled, tmp_path):
     run("init", "fill-config", filled, tmp_path / "again.cfg")
     assert (tmp_path / "again.cfg").read_text("utf8") == filled.read_text("utf8")
@@ -107,13 +141,14 @@ def test_a_trained_pipeline_can_make_its_optimizer(model):
     spacy.load(model).create_optimizer()
 
 
-def test_debug_config(filled, corpus):
-    run("debug", "config", filled, "--paths.train", corpus, "--paths.dev", corpus)
+def test_debug_config(filled, more, corpus):
+    run("debug", "config", filled, "--paths.train", corpus, "--paths.dev", corpus, *more)
 
 
-def test_debug_model(filled, corpus):
+def test_debug_model(filled, more, corpus):
     args = ["--attributes", "--parameters", "--gradients", "--dimensions", "-P0", "-P1"]
-    output = run("debug", "model", filled, "ner", *args, "-P2", "-P3", *overrides(corpus))
+    args += ["-P2", "-P3", *overrides(corpus), *more]
+    output = run("debug", "model", filled, "ner", *args)
     assert "model looks good" in output
 
 

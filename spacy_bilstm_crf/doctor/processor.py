@@ -33,7 +33,7 @@ class Threads(NamedTuple):
 def check_processor() -> Iterator[Finding]:
     """YIELDS (Finding): Whether as many threads run as is good, and whether bfloat16 is
     worth a try."""
-    from ..model.shim import cpu_has_bfloat16
+    from ..model.precision import cpu_has_bfloat16
 
     yield judge_threads(find_threads())
     if cpu_has_bfloat16():

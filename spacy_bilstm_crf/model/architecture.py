@@ -55,8 +55,9 @@ def build_bilstm_crf(
     dropout (float): Rate before, between and after the LSTM layers. `[training] dropout`
         drops in addition: of what the one keeps, the other keeps its share.
     decoder (str): "crf", or "softmax" for tags that are scored one by one.
-    mixed_precision (bool): Train the LSTM in 16 bits: float16 with loss scaling on CUDA,
-        where it holds for prediction too, bfloat16 on a CPU. The CRF stays in float32.
+    mixed_precision (bool): Train the LSTM in 16 bits: bfloat16 on a CPU; on CUDA, where it
+        holds for prediction too, float16 with loss scaling, or bfloat16 without if that is
+        the `precision`. The CRF stays in float32.
     locked_dropout (bool): Drop the same units at every token of a Doc (Gal & Ghahramani
         2016) instead of drawing anew for each.
     adversarial_norm (float): Train each batch a second time with every token's vector moved
@@ -156,12 +157,12 @@ def forward(
 
     shim, xp = _shim(model), model.ops.xp
     vectors, backprop_tok2vec = model.layers[0](docs, is_train)
-    flat_vectors: Array = xp.concatenate(vectors)
+    flat_vectors: Array = _join(xp, vectors)
     flat_allowed = numpy.concatenate(allowed) if allowed else None
     flat_bonus = numpy.concatenate(query.bonus) if query.bonus else None
     flat_taught: Array = None
     if teacher is not None:
-        flat_taught = xp.concatenate(teacher.layers[0].predict(docs))
+        flat_taught = _join(xp, teacher.layers[0].predict(docs))
     kwargs: Dict[str, Any] = {
         "temperature": temperature,
         "want": query.want,
@@ -211,6 +212,11 @@ def forward(
         return d_docs
 
     return (losses if is_train else split(tags, lengths)), backprop
+
+
+def _join(xp: Any, vectors: List[Floats2d]) -> Array:
+    # A transformer's listener gives empty Docs vectors of no width.
+    return xp.concatenate([rows for rows in vectors if len(rows)])
 
 
 def _shim(model: Model[InT, OutT]) -> BiLSTMCRFShim:

@@ -3,7 +3,7 @@
 import copy
 import os
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple, cast
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import numpy
 import srsly
@@ -15,13 +15,16 @@ from spacy.util import logger
 from thinc.api import Optimizer, PyTorchGradScaler, PyTorchShim
 from thinc.shims.shim import Shim
 from thinc.types import ArgsKwargs, FloatsXd
-from thinc.util import get_torch_default_device, xp2torch
+from thinc.util import get_torch_default_device
 from torch import Tensor
 
+from .averages import replaced_weights
+from .gradients import finish_update
 from .grow import carry_over
 from .memory import Gradients, Padded, add_gradients, learn
 from .message import FORMAT, read_message
 from .network import BiLSTMCRF
+from .precision import cpu_has_bfloat16
 
 
 class BiLSTMCRFShim(PyTorchShim):
@@ -32,8 +35,9 @@ class BiLSTMCRFShim(PyTorchShim):
     has no backward pass in evaluation mode, dropout is an argument, and a switch at every
     prediction would be seen by other threads.
 
-    mixed_precision (bool): Train the LSTM in 16 bits: float16 with loss scaling on CUDA,
-        where it holds for prediction too, bfloat16 on a CPU. The CRF stays in float32.
+    mixed_precision (bool): Train the LSTM in 16 bits: bfloat16 on a CPU; on CUDA, where it
+        holds for prediction too, float16 with loss scaling, or bfloat16 without if that is
+        the `precision`. The CRF stays in float32.
     precision (str): What the LSTM predicts in on a CPU, "float32" or "bfloat16".
     adversarial_norm (float): Euclidean norm of the perturbation that training adds to each
         token's vector in a second pass (FGM, Miyato et al. 2017). 0 for no second pass.
@@ -53,19 +57,22 @@ class BiLSTMCRFShim(PyTorchShim):
     ) -> None:
         self.adversarial_norm = adversarial_norm
         self.expected = expected or {}
-        self.predict_bfloat16 = precision == "bfloat16"
-        if self.predict_bfloat16 and not cpu_has_bfloat16():
+        self.overflows = 0
+        self.dtype_on_gpu = torch.bfloat16 if precision == "bfloat16" else torch.float16
+        self.predict_bfloat16 = precision == "bfloat16" and cpu_has_bfloat16()
+        on_gpu = get_torch_default_device().type == "cuda"
+        if precision == "bfloat16" and not (self.predict_bfloat16 or on_gpu):
             logger.info(
                 'precision = "bfloat16": this processor has no instructions for it, so '
                 "the BiLSTM-CRF predicts in float32"
             )
-            self.predict_bfloat16 = False
-        on_gpu = get_torch_default_device().type == "cuda"
         super().__init__(
             None,
             mixed_precision=mixed_precision,
             # bfloat16 has the range of float32: only float16 needs its loss scaled.
-            grad_scaler=PyTorchGradScaler(mixed_precision and on_gpu),
+            grad_scaler=PyTorchGradScaler(
+                mixed_precision and on_gpu and self.dtype_on_gpu == torch.float16
+            ),
         )
 
     @property
@@ -139,19 +146,8 @@ class BiLSTMCRFShim(PyTorchShim):
         return losses, backprop
 
     def finish_update(self, optimizer: Optimizer) -> None:
-        if self._model is None:
-            return
-        # Here and not after each backward pass, as thinc's own shim does: the gradients of
-        # earlier passes would be unscaled once more by every later one.
-        gradients = (parameter.grad for parameter in self._model.parameters())
-        self._grad_scaler.unscale([grad for grad in gradients if grad is not None])
-
-        def step(key: Any, weights: FloatsXd, gradient: FloatsXd) -> Any:
-            # `Language.rehearse` keeps the gradients for later, and thinc's shim sets the
-            # ones it has handed out to zero.
-            return optimizer(key, weights, gradient.copy())
-
-        super().finish_update(cast(Optimizer, step))
+        if self._model is not None:
+            finish_update(self, optimizer)
 
     def _forward(self, batch: Padded) -> Tensor:
         with self._autocast(self._mixed_precision):
@@ -186,27 +182,13 @@ class BiLSTMCRFShim(PyTorchShim):
 
     def _autocast(self, enabled: bool) -> torch.autocast:
         device = self._device_type
-        dtype = torch.float16 if device == "cuda" else torch.bfloat16
+        dtype = self.dtype_on_gpu if device == "cuda" else torch.bfloat16
         return torch.autocast(device, dtype, enabled=enabled)
 
     @contextmanager
     def use_params(self, params: Dict[Tuple[int, str], FloatsXd]) -> Iterator[None]:
-        """Put other weights in place for a while, usually the optimizer's averages.
-
-        thinc's own shim looks for keys that its optimizer never writes; these are the ones
-        that it does.
-        """
-        named = self._model.named_parameters() if self._model is not None else ()
-        backup = {}
-        for name, parameter in named:
-            if (self.id, name) in params:
-                backup[parameter] = parameter.data
-                parameter.data = xp2torch(params[self.id, name], device=parameter.device)
-        try:
+        with replaced_weights(self, params):
             yield
-        finally:
-            for parameter, data in backup.items():
-                parameter.data = data
 
     def copy(self) -> "BiLSTMCRFShim":
         """RETURNS (BiLSTMCRFShim): A copy under an id of its own, so that the optimizer
@@ -248,13 +230,6 @@ class BiLSTMCRFShim(PyTorchShim):
                     f"the config has {name} = {value!r}, but this BiLSTM-CRF was trained "
                     f"with {name} = {saved[name]!r}: load it with that, or train another"
                 )
-
-
-def cpu_has_bfloat16() -> bool:
-    """RETURNS (bool): Whether the processor multiplies bfloat16 in hardware (AVX512_BF16 or
-    AMX). Elsewhere it is emulated, and slower than float32."""
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
 
 
 def _use_one_thread() -> None:

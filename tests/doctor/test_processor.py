@@ -2,7 +2,7 @@ import pytest
 
 from spacy_bilstm_crf.doctor import processor
 from spacy_bilstm_crf.doctor.processor import Threads, check_processor, judge_threads
-from spacy_bilstm_crf.model import shim
+from spacy_bilstm_crf.model import precision
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_threads_of_this_process(monkeypatch):
     ("there", "text"), [(True, "has bfloat16"), (False, "has no bfloat16")]
 )
 def test_bfloat16(monkeypatch, there, text):
-    monkeypatch.setattr(shim, "cpu_has_bfloat16", lambda: there)
+    monkeypatch.setattr(precision, "cpu_has_bfloat16", lambda: there)
     finding = list(check_processor())[-1]
     assert finding.level == "info"
     assert text in finding.text
