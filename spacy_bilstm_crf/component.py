@@ -25,9 +25,9 @@ from .labels import (
     grow,
     read_examples,
     require_label,
-    require_own_embedding,
     require_room,
 )
+from .listeners import require_own_embedding, require_vectors
 from .loading import Loaded, load
 from .losses import require_finite
 from .presets import allow_presets, find_presets
@@ -288,6 +288,7 @@ class BiLSTMCRF(TrainablePipe):
         RETURNS (Query): The question for their best paths.
         """
         docs = list_docs(docs)
+        require_vectors(self.model, self.name, docs)
         query = Query(docs, None if self.overwrite else allow_presets(docs, self.labels))
         return self.dictionary.apply(query, self.labels)
 
@@ -342,7 +343,9 @@ class BiLSTMCRF(TrainablePipe):
 
     def _ask(self, docs: Iterable[Doc], **wanted: Any) -> List[Any]:
         self._require_initialized()
-        query = Query(list_docs(docs), temperature=self.cfg["temperature"], **wanted)
+        docs = list_docs(docs)
+        require_vectors(self.model, self.name, docs)
+        query = Query(docs, temperature=self.cfg["temperature"], **wanted)
         answers: List[Any] = self.model.predict(self.dictionary.apply(query, self.labels))
         return answers
 

@@ -82,17 +82,6 @@ def require_room(model: Model[Any, Any], name: str, labels: Sequence[str]) -> No
         )
 
 
-def require_own_embedding(model: Model[Any, Any], name: str) -> None:
-    """Raise ValueError if a model listens to a shared embedding, which `Language.rehearse`
-    does not run."""
-    if any(hasattr(node, "upstream_name") for node in model.walk()):
-        raise ValueError(
-            f"'{name}' cannot rehearse on the vectors of another component: give it a copy "
-            f"of its own first, nlp.replace_listeners(COMPONENT, '{name}', "
-            "['model.tok2vec'])"
-        )
-
-
 def grow(
     model: Model[Any, Any], old: Sequence[str], new: Sequence[str], *, margin: float
 ) -> None:

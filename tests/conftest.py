@@ -8,6 +8,9 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 
+# No test waits for a network.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
 # A busy machine must not fail a test.
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")

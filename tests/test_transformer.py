@@ -379,3 +379,14 @@ def make_long_text(rng, length):
     ents = [(0, 1, "LOC")] if text[0] == "a" else []
     pairs = (i for i in range(length - 1) if text[i] == "张" and text[i + 1] in "12")
     return text, ents + [(i, i + 2, "PER") for i in pairs]
+
+
+def test_a_doc_that_the_transformer_has_not_seen_is_an_error(nlp):
+    ner = nlp.get_pipe("ner")
+    unseen = [nlp.make_doc(""), nlp.make_doc("张伟在北京")]
+    for ask in (ner.predict, ner.tag_marginals, ner.alternatives):
+        with pytest.raises(ValueError, match="which has not seen the text '张伟在北京'"):
+            ask(unseen)
+    with nlp.select_pipes(disable="transformer"), pytest.raises(ValueError, match="first"):
+        nlp("张伟在北京")
+    assert nlp("张伟在北京")

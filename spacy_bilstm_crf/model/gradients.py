@@ -1,10 +1,11 @@
-"""torch: from the gradients of a shim's module to its next weights."""
+"""From the gradients of a shim's module to its next weights."""
 
 from typing import Any, cast
 
 import torch
 from spacy.util import logger
 from thinc.api import Optimizer
+from thinc.shims.shim import Shim
 from thinc.types import FloatsXd
 from thinc.util import torch2xp, xp2torch
 from torch import nn
@@ -49,3 +50,13 @@ def _update(key: Any, parameter: nn.Parameter, optimizer: Optimizer) -> None:
     if values.data_ptr() != parameter.data_ptr():
         with torch.no_grad():
             parameter.copy_(values)
+
+
+def renew_id(shim: Any) -> None:
+    """Give a shim another id, under which optimizers do not know its weights yet.
+
+    shim (PyTorchShim): The shim.
+    """
+    with Shim.global_id_lock:
+        Shim.global_id += 1
+        shim.id = Shim.global_id

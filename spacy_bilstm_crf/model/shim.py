@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from spacy.util import logger
 from thinc.api import Optimizer, PyTorchGradScaler, PyTorchShim
-from thinc.shims.shim import Shim
 from thinc.types import ArgsKwargs, FloatsXd
 from thinc.util import get_torch_default_device
 from torch import Tensor
 
 from .averages import replaced_weights
-from .gradients import finish_update
+from .gradients import finish_update, renew_id
 from .grow import carry_over
 from .memory import Gradients, Padded, add_gradients, learn
 from .message import FORMAT, read_message
@@ -97,7 +96,7 @@ class BiLSTMCRFShim(PyTorchShim):
         if self._model is not None:
             # Optimizers know the weights by this id, and remember the shapes of the old
             # ones: under a new id they begin anew, as after a load from disk.
-            self._renew_id()
+            renew_id(self)
         self.cfg = settings
         self._model = BiLSTMCRF(**settings).to(get_torch_default_device())
 
@@ -194,13 +193,8 @@ class BiLSTMCRFShim(PyTorchShim):
         """RETURNS (BiLSTMCRFShim): A copy under an id of its own, so that the optimizer
         keeps the state of the two apart."""
         copied = copy.deepcopy(self)
-        copied._renew_id()
+        renew_id(copied)
         return copied
-
-    def _renew_id(self) -> None:
-        with Shim.global_id_lock:
-            Shim.global_id += 1
-            self.id = Shim.global_id
 
     def to_device(self, device_type: str, device_id: int) -> None:
         if self._model is not None:

@@ -3,7 +3,7 @@
 from textwrap import shorten
 from typing import Any, Callable, Dict, List, Tuple
 
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy_transformers.data_classes import (
     FullTransformerBatch,
     HFObjects,
@@ -16,12 +16,12 @@ from thinc.types import Ragged
 from thinc.util import partial, torch2xp
 from transformers.utils import ModelOutput
 
+from .transformer import GetSpans
 from .transformer_rows import find_limit, lay_out, run
 from .transformer_shim import TransformerShim
 from .windows import align, cut_rows
 from .wordpieces import find_specials, split_tokens
 
-GetSpans = Callable[[List[Doc]], List[List[Span]]]
 Backprop = Callable[[FullTransformerBatch], List[Doc]]
 
 

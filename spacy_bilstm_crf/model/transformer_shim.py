@@ -8,19 +8,12 @@ from spacy.util import logger
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import Optimizer
-from thinc.shims.shim import Shim
 from thinc.types import ArgsKwargs, FloatsXd
 from thinc.util import get_torch_default_device
 
 from .averages import replaced_weights
-from .gradients import finish_update
+from .gradients import finish_update, renew_id
 from .precision import cpu_has_bfloat16
-
-PRECISIONS = {
-    "float32": torch.float32,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-}
 
 
 class TransformerShim(HFShim):
@@ -30,9 +23,9 @@ class TransformerShim(HFShim):
     prediction would be seen by other threads.
 
     hf_model (HFObjects): The transformer and its tokenizer, or how to make them.
-    precision (str): What it computes in; its weights are float32. On CUDA all of
-        `PRECISIONS`, float16 with loss scaling; on a CPU bfloat16 where the processor has
-        instructions for it, else float32.
+    precision (str): What it computes in, "float32", "float16" or "bfloat16"; its weights
+        are float32. On CUDA all three, float16 with loss scaling; on a CPU bfloat16 where
+        the processor has instructions for it, else float32.
     """
 
     def __init__(self, hf_model: HFObjects, precision: str = "float32") -> None:
@@ -89,9 +82,7 @@ class TransformerShim(HFShim):
         """RETURNS (TransformerShim): A copy under an id of its own, so that the optimizer
         keeps the state of the two apart."""
         copied: TransformerShim = super().copy()
-        with Shim.global_id_lock:
-            Shim.global_id += 1
-            copied.id = Shim.global_id
+        renew_id(copied)
         return copied
 
     @property
@@ -101,5 +92,5 @@ class TransformerShim(HFShim):
 
     def _autocast(self) -> torch.autocast:
         device = self.device.type
-        dtype = PRECISIONS[self.precision] if device == "cuda" else self._cpu_dtype
+        dtype = getattr(torch, self.precision) if device == "cuda" else self._cpu_dtype
         return torch.autocast(device, dtype, enabled=dtype != torch.float32)

@@ -34,14 +34,28 @@ def cut_rows(
     lengths (int array, shape (tokens,)): How many pieces each token has.
     limit (int): How many pieces a row can hold.
     RETURNS (List[List[Row]]): The rows of each Doc.
+    RAISES (ValueError): If a token is in no window.
     """
     ends = numpy.concatenate([[0], numpy.cumsum(lengths)])
     rows = []
     offset = 0
     for doc, windows in zip(docs, spans, strict=True):
+        _require_all(doc, windows)
         rows.append([row for span in windows for row in _fit(span, offset, ends, limit)])
         offset += len(doc)
     return rows
+
+
+def _require_all(doc: Doc, windows: Sequence[Span]) -> None:
+    covered = numpy.zeros(len(doc), dtype="bool")
+    for span in windows:
+        covered[span.start : span.end] = True
+    if not covered.all():
+        first = int(covered.argmin())
+        raise ValueError(
+            f"get_spans leaves out token {first}, {doc[first].text!r}, of a Doc: set it to "
+            "windows that hold every token, such as strided_spans with stride <= window"
+        )
 
 
 def _fit(span: Span, offset: int, ends: Ints, limit: int) -> Iterator[Row]:

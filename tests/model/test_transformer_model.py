@@ -203,28 +203,6 @@ def test_batches_without_tokens(objects, make_model):
         assert backprop(batch) == docs
 
 
-def test_docs_without_windows_have_no_vectors_and_do_not_disturb_others(
-    make_objects, make_model
-):
-    def get_spans(docs):
-        return [[] if doc[0].text == "x" else [doc[:]] for doc in docs]
-
-    objects = make_objects("bert")
-    model = make_model(objects, get_spans=get_spans)
-    without, doc = NLP.make_doc("xyz"), NLP.make_doc("我们")
-    batch = model.predict([without, doc, without])
-    assert [len(data.wordpieces) for data in batch.doc_data] == [0, 1, 0]
-    expected = pool(make_model(objects)).predict([doc])
-    assert_close(pool(model).predict([without, doc, without])[1:2], expected)
-    assert [len(data.wordpieces) for data in model.predict([without]).doc_data] == [0]
-
-
-def test_tokens_outside_all_windows_have_no_pieces(make_objects, make_model):
-    doc = NLP.make_doc("我们公司")
-    model = make_model(make_objects("bert"), get_spans=lambda docs: [[docs[0][1:3]]])
-    assert model.predict([doc]).align.lengths.tolist() == [0, 1, 1, 0]
-
-
 def test_eight_threads_find_what_one_finds(objects, make_model):
     model = pool(make_model(objects, 8, 5))
     docs = [NLP.make_doc(text) for text in TEXTS]

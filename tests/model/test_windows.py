@@ -2,6 +2,7 @@ from itertools import accumulate
 from types import SimpleNamespace
 
 import numpy
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc
@@ -33,13 +34,16 @@ def cut(lengths, windows, limit):
 
 @st.composite
 def cases(draw):
-    """Docs, their windows, which overlap, repeat and leave out, and a limit."""
+    """Docs, their windows, which overlap and repeat in any order, and a limit."""
     docs, spans, lengths = [], [], []
     for size in draw(st.lists(st.integers(0, 8), min_size=1, max_size=3)):
         doc = make_doc(size)
         docs.append(doc)
         lengths += draw(st.lists(st.integers(1, 4), min_size=size, max_size=size))
         borders = draw(st.lists(st.tuples(st.integers(0, size), st.integers(0, size))))
+        middle = draw(st.integers(0, size))
+        # So that no token is left out.
+        borders = draw(st.permutations([*borders, (0, middle), (middle, size)]))
         spans.append([doc[min(border) : max(border)] for border in borders])
     return SimpleNamespace(
         docs=docs, spans=spans, lengths=lengths, limit=draw(st.integers(1, 9))
@@ -74,8 +78,15 @@ def test_a_token_that_is_too_long_by_itself_has_several_rows():
 
 def test_empty_windows_and_docs_have_no_rows():
     empty, doc = make_doc(0), make_doc(2)
-    found = cut_rows([empty, doc, empty], [[empty[:]], [doc[1:1]], []], numpy.ones(2), 5)
-    assert found == [[], [], []]
+    windows = [[empty[:]], [doc[1:1], doc[:]], []]
+    found = cut_rows([empty, doc, empty], windows, numpy.ones(2), 5)
+    assert [len(rows) for rows in found] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("windows", [[], [(0, 0)], [(0, 2), (3, 4)], [(2, 4), (1, 3)]])
+def test_windows_that_leave_a_token_out_are_refused(windows):
+    with pytest.raises(ValueError, match=r"leaves out token [02], 'a', of a Doc"):
+        cut([1] * 4, windows, limit=5)
 
 
 @given(case=cases())
