@@ -8,12 +8,13 @@ from .convert import convert_cli
 from .converters import add_converters
 from .debug_data import debug_data_cli
 from .doctor import doctor_cli
+from .evaluate import evaluate_cli
 from .export import export_cli
 from .train import train_cli
 from .vectors import vectors_cli
 
 NAME = "bilstm-crf"
-HELP = "Commands for BiLSTM-CRF entity recognition: corpora, data, training, confidence."
+HELP = "Commands for BiLSTM-CRF entity recognition: corpora, data, training, scores."
 
 group = typer.Typer(name=NAME, help=HELP, no_args_is_help=True, rich_markup_mode=None)
 group.command("calibrate")(calibrate_cli)
@@ -21,6 +22,7 @@ group.command("convert")(convert_cli)
 overridable = {"allow_extra_args": True, "ignore_unknown_options": True}
 group.command("debug-data", context_settings=overridable)(debug_data_cli)
 group.command("doctor")(doctor_cli)
+group.command("evaluate")(evaluate_cli)
 group.command("export")(export_cli)
 group.command("train", context_settings=overridable)(train_cli)
 group.command("vectors")(vectors_cli)

@@ -2,11 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import Dict, Hashable, Iterable, List, NamedTuple, Sequence, Tuple
 
 from spacy.tokens import Doc
 
 from ..corpus.schemes import Scheme, spans_to_tags
+
+# What something is counted under, and what it is.
+Named = Tuple[str, Hashable]
 
 
 @dataclass(frozen=True)
@@ -72,17 +75,33 @@ def score_entities(gold: Iterable[Doc], guessed: Iterable[Doc]) -> EntityScores:
     RETURNS (EntityScores): The scores.
     """
     # Tokens may differ between the two, characters may not.
+    per_label = count_named(
+        tuple([(e.label_, (e.start_char, e.end_char)) for e in some.ents] for some in pair)
+        for pair in zip(gold, guessed, strict=True)
+    )
+    return EntityScores(add_counts(per_label.values()), per_label)
+
+
+def count_named(pairs: Iterable[Tuple[Sequence[Named], ...]]) -> Dict[str, Counts]:
+    """Count what is the same in gold and prediction.
+
+    pairs (Iterable[Tuple[Sequence[Named], Sequence[Named]]]): What is true and what is
+        predicted of each text, each under a name.
+    RETURNS (Dict[str, Counts]): The counts of each name, in alphabetical order. Nothing
+        that is true makes two guesses right.
+    """
     true, found, right = Counter[str](), Counter[str](), Counter[str]()
-    for doc, predicted in zip(gold, guessed, strict=True):
-        ents, guesses = (
-            {(ent.label_, ent.start_char, ent.end_char) for ent in some.ents}
-            for some in (doc, predicted)
-        )
-        true.update(label for label, *_ in ents)
-        found.update(label for label, *_ in guesses)
-        right.update(label for label, *_ in ents & guesses)
-    total = Counts(right.total(), found.total(), true.total())
-    return EntityScores(total, _collect(right, found, true))
+    for gold, guessed in pairs:
+        true.update(name for name, _ in gold)
+        found.update(name for name, _ in guessed)
+        right.update(name for name, _ in set(gold).intersection(guessed))
+    return _collect(right, found, true)
+
+
+def add_counts(counts: Iterable[Counts]) -> Counts:
+    """RETURNS (Counts): The sum."""
+    rows = [(c.correct, c.guessed, c.gold) for c in counts]
+    return Counts(*map(sum, zip(*rows, strict=True))) if rows else Counts(0, 0, 0)
 
 
 def count_overlaps(gold: Iterable[Doc], guessed: Iterable[Doc]) -> Counts:

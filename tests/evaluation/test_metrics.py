@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from spacy_bilstm_crf.corpus.schemes import get_scheme
 from spacy_bilstm_crf.evaluation.metrics import (
     Counts,
+    count_named,
     count_overlaps,
     score_entities,
     score_tags,
@@ -115,6 +116,11 @@ def test_entities_are_compared_across_tokenizations():
     guessed = Doc(NLP.vocab, ["张伟", "在", "北", "京"], [False] * 4)
     guessed.set_ents([guessed.char_span(0, 2, "PER"), guessed.char_span(3, 4, "LOC")])
     assert score_entities([gold], [guessed]).total == Counts(correct=1, guessed=2, gold=2)
+
+
+def test_what_is_predicted_twice_is_right_once():
+    counts = count_named([([("PER", 1), ("PER", 2)], [("PER", 1), ("PER", 1)])])
+    assert counts == {"PER": Counts(correct=1, guessed=2, gold=2)}
 
 
 def test_docs_of_another_number_are_no_match():
