@@ -61,7 +61,10 @@ def main() -> None:
     timing.show(
         list(next(iter(rows.values()))), [list(row.values()) for row in rows.values()]
     )
-    settings = {k: str(v) for k, v in vars(args).items() if k != "json"}
+    settings = {
+        k: v for k, v in vars(args).items() if k not in ("config", "corpus", "json")
+    }
+    settings["config"], settings["corpus"] = args.config.stem, args.corpus.name
     timing.write_json(args.json, {"settings": settings, "rows": list(rows.values())})
 
 

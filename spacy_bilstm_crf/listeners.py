@@ -25,9 +25,10 @@ def require_vectors(model: Model[Any, Any], name: str, docs: List[Doc]) -> None:
     if not any(node.name == TRANSFORMER_LISTENER for node in model.walk()):
         return
     for doc in docs:
-        if len(doc) and doc._.trf_data is None:
+        # The extension is there as soon as a transformer is.
+        if len(doc) and not (Doc.has_extension("trf_data") and doc._.trf_data):
             raise ValueError(
-                f"'{name}' needs the vectors of a transformer, which has not seen the text "
-                f"{doc.text[:20]!r}: run the components before '{name}' first, and none "
-                "that removes doc._.trf_data (nlp.pipe(texts) runs all of them)"
+                f"'{name}' needs the vectors of a transformer for {doc.text[:20]!r}, and "
+                "finds none in doc._.trf_data: run the components before it, and none that "
+                "removes them, as in nlp.select_pipes(disable=['doc_cleaner'])"
             )

@@ -4,6 +4,7 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -12,6 +13,8 @@ import torch
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 from thinc.api import Adam, fix_random_seed
+
+from spacy_bilstm_crf import listeners
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 NAMES = ("bert_bilstm_crf", "bert_crf")
@@ -44,7 +47,8 @@ def make(bert):
         if change is not None:
             change(config)
         fix_random_seed(0)
-        nlp = load_model_from_config(config, auto_fill=True)
+        # These tests look at the vectors.
+        nlp = load_model_from_config(config, auto_fill=True, exclude=["doc_cleaner"])
         nlp.initialize(lambda: make_examples(nlp, data))
         return nlp
 
@@ -381,12 +385,19 @@ def make_long_text(rng, length):
     return text, ents + [(i, i + 2, "PER") for i in pairs]
 
 
-def test_a_doc_that_the_transformer_has_not_seen_is_an_error(nlp):
+def test_a_doc_that_the_transformer_has_not_seen_is_an_error(nlp, monkeypatch):
     ner = nlp.get_pipe("ner")
     unseen = [nlp.make_doc(""), nlp.make_doc("张伟在北京")]
     for ask in (ner.predict, ner.tag_marginals, ner.alternatives):
-        with pytest.raises(ValueError, match="which has not seen the text '张伟在北京'"):
+        with pytest.raises(ValueError, match="for '张伟在北京', and finds none"):
             ask(unseen)
-    with nlp.select_pipes(disable="transformer"), pytest.raises(ValueError, match="first"):
+    with (
+        nlp.select_pipes(disable="transformer"),
+        pytest.raises(ValueError, match="finds none"),
+    ):
         nlp("张伟在北京")
     assert nlp("张伟在北京")
+    # As in a process that has made no transformer.
+    monkeypatch.setattr(listeners, "Doc", SimpleNamespace(has_extension=lambda name: False))
+    with pytest.raises(ValueError, match="finds none"):
+        ner.predict(unseen)

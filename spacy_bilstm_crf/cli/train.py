@@ -20,6 +20,7 @@ from spacy.util import load_config, logger
 from wasabi.printer import Printer
 
 from ..component_names import require_plain_names
+from ..model.transformer import require_transformers
 from .show import msg
 
 # What a wrong config, path or option ends in, here or within spaCy; and what stops a
@@ -103,6 +104,7 @@ def run(
     setup_gpu(use_gpu)
     with show_validation_error(config_path):
         config = load_config(config_path, overrides=overrides, interpolate=False)
+    require_transformers(config)
     # As wide as the terminal, unlike the lines of `msg`.
     divider = Printer().divider
     divider("Initializing pipeline")

@@ -21,9 +21,11 @@ def finish_update(shim: Any, optimizer: Optimizer) -> None:
     And the weights stay where they are in memory: wrapped anew in each step, every wrapper
     would keep the one before it alive.
 
-    shim (PyTorchShim): A shim with a module, and a count `overflows`.
+    shim (PyTorchShim): A shim with a count `overflows`. It may have no module yet.
     optimizer (Optimizer): The optimizer, or a function that is called like it.
     """
+    if shim._model is None:
+        return
     parameters = [(n, p) for n, p in shim._model.named_parameters() if p.grad is not None]
     scaler = shim._grad_scaler
     if scaler.unscale([parameter.grad for _, parameter in parameters]):

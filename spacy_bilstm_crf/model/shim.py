@@ -145,8 +145,7 @@ class BiLSTMCRFShim(PyTorchShim):
         return losses, backprop
 
     def finish_update(self, optimizer: Optimizer) -> None:
-        if self._model is not None:
-            finish_update(self, optimizer)
+        finish_update(self, optimizer)
 
     def _forward(self, batch: Padded) -> Tensor:
         with self._autocast(self._mixed_precision):

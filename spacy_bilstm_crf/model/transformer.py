@@ -10,6 +10,7 @@ from thinc.types import Floats2d, Ragged
 
 GetSpans = Callable[[List[Doc]], List[List[Span]]]
 
+PACKAGE = "spacy_transformers"
 PRECISIONS = ("float32", "float16", "bfloat16")
 OVERLAPS = ("context", "mean")
 NOT_INSTALLED = (
@@ -38,7 +39,8 @@ def build_transformer(
     get_spans (Callable): A function that gives the windows of each Doc, such as
         `spacy-transformers.strided_spans.v1`.
     tokenizer_config (Dict[str, Any]): Settings for the tokenizer.
-    transformer_config (Dict[str, Any]): Settings for the transformer.
+    transformer_config (Dict[str, Any]): Settings for the transformer. Of what it gives
+        the last hidden state alone is kept.
     precision (str): What it computes in: "float32"; "float16" on CUDA, with the loss
         scaled; "bfloat16" on CUDA and on a CPU that has instructions for it. Where the
         hardware has no such thing it is float32. The weights always are.
@@ -48,7 +50,7 @@ def build_transformer(
     RAISES (ImportError): If spacy-transformers is not installed.
     """
     _require(precision=(precision, PRECISIONS), overlap=(overlap, OVERLAPS))
-    if find_spec("spacy_transformers") is None:
+    if find_spec(PACKAGE) is None:
         raise ImportError(NOT_INSTALLED)
     # An extra, and it takes seconds to import.
     from .transformer_model import TokenTransformer
@@ -87,6 +89,18 @@ def build_tok2vec_transformer(
 
     # Nested as after `nlp.replace_listeners`.
     return chain(chain(transformer, split_trf_batch()), trfs2arrays(pooling, grad_factor))
+
+
+def require_transformers(config: Dict[str, Any]) -> None:
+    """Raise ImportError if a pipeline has a transformer, and the package is missing: spaCy
+    would not know the factory, and could not tell where it comes from.
+
+    config (Dict[str, Any]): The pipeline's config.
+    """
+    components = config.get("components", {}).values()
+    factories = [settings.get("factory") for settings in components]
+    if "transformer" in factories and find_spec(PACKAGE) is None:
+        raise ImportError(NOT_INSTALLED)
 
 
 def _require(**settings: Any) -> None:

@@ -1,6 +1,6 @@
 """Rows of wordpieces through a transformer, a bounded number at a time."""
 
-from typing import Any, Callable, List, Sequence, Tuple
+from typing import Any, Callable, List, Sequence, Tuple, cast
 
 import numpy
 import torch
@@ -63,6 +63,7 @@ def run(
     shim: Any = model.shims[0]
     lengths = numpy.array(X.lengths)
     order = numpy.argsort(-lengths, kind="stable")
+    vectors = None
     parts = []
     while len(order):
         longest = int(lengths[order[0]])
@@ -75,11 +76,12 @@ def run(
         }
         output, callback = shim(ArgsKwargs(args=(), kwargs=kwargs), is_train)
         where = torch.from_numpy(here).to(shim.device)
-        parts.append((where, output.last_hidden_state.float(), callback))
-
-    vectors = parts[0][1].new_zeros(*X.input_ids.shape, parts[0][1].shape[-1])
-    for where, Y, _ in parts:
-        vectors[where, : Y.shape[1]] = Y.detach()
+        Y = output.last_hidden_state.float()
+        if vectors is None:
+            vectors = Y.new_zeros(*X.input_ids.shape, Y.shape[-1])
+        vectors[where, :longest] = Y.detach()
+        if is_train:
+            parts.append((where, Y, callback))
 
     def backprop(d_vectors: Tensor) -> WordpieceBatch:
         for where, Y, callback in parts:
@@ -87,4 +89,4 @@ def run(
             callback(ArgsKwargs(args=(Y,), kwargs={"grad_tensors": d_Y}))
         return X
 
-    return vectors, backprop
+    return cast(Tensor, vectors), backprop

@@ -49,16 +49,14 @@ class TransformerShim(HFShim):
     def begin_update(
         self, inputs: ArgsKwargs
     ) -> Tuple[Any, Callable[[ArgsKwargs], ArgsKwargs]]:
-        self._model.train()
-        try:
-            with self._autocast():
-                output = self._model(*inputs.args, **inputs.kwargs)
-        finally:
-            self._model.eval()
+        with self._training(), self._autocast():
+            output = self._model(*inputs.args, **inputs.kwargs)
 
         def backprop(grads: ArgsKwargs) -> ArgsKwargs:
             d_output = self._grad_scaler.scale(grads.kwargs["grad_tensors"])
-            torch.autograd.backward(grads.args, d_output)
+            # With gradient checkpointing this runs parts of the module again.
+            with self._training():
+                torch.autograd.backward(grads.args, d_output)
             # Ids of wordpieces have no gradient.
             return ArgsKwargs(args=(), kwargs={})
 
@@ -84,6 +82,14 @@ class TransformerShim(HFShim):
         copied: TransformerShim = super().copy()
         renew_id(copied)
         return copied
+
+    @contextmanager
+    def _training(self) -> Iterator[None]:
+        self._model.train()
+        try:
+            yield
+        finally:
+            self._model.eval()
 
     @property
     def _cpu_dtype(self) -> torch.dtype:

@@ -8,8 +8,11 @@ from spacy.tokens import Doc
 
 Ints = NDArray[numpy.int64]
 
-# What SentencePiece makes of a space, and puts before every text.
-MARK = "\u2581"
+# What SentencePiece and byte-level tokenizers make of a space, and put before every text:
+# the former always, the latter if they are told to.
+MARKS = ("\u2581", "\u0120")
+# Texts of one wordpiece or more, for tokenizers of any language.
+PROBES = ("a", "1", "的", "?")
 
 
 class Pieces(NamedTuple):
@@ -29,12 +32,18 @@ def find_specials(tokenizer: Any) -> Tuple[List[int], List[int]]:
     tokenizer (PreTrainedTokenizerBase): A tokenizer of the package transformers.
     RETURNS (Tuple[List[int], List[int]]): The ids before and after it, e.g. of [CLS] and
         of [SEP].
+    RAISES (ValueError): If the tokenizer is of no use.
     """
-    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
-    whole = tokenizer("a")["input_ids"]
-    starts = range(len(whole) - len(bare) + 1)
-    at = next(i for i in starts if whole[i : i + len(bare)] == bare)
-    return whole[:at], whole[at + len(bare) :]
+    for probe in PROBES:
+        bare = tokenizer(probe, add_special_tokens=False)["input_ids"]
+        whole = tokenizer(probe)["input_ids"]
+        for at in range(len(whole) - len(bare) + 1 if bare else 0):
+            if whole[at : at + len(bare)] == bare:
+                return whole[:at], whole[at + len(bare) :]
+    raise ValueError(
+        f"the tokenizer has no wordpieces for any of {', '.join(PROBES)}: take the one "
+        "that belongs to the transformer"
+    )
 
 
 def split_tokens(tokenizer: Any, docs: Sequence[Doc]) -> Pieces:
@@ -90,10 +99,10 @@ def _without_mark(tokenizer: Any, ids: List[int]) -> List[int]:
     """RETURNS (List[int]): Ids that do not tell of a space before the token, if there are
     any."""
     first = tokenizer.convert_ids_to_tokens(ids[0])
-    if first == MARK:
+    if first in MARKS:
         return ids[1:] or ids
-    if first.startswith(MARK):
-        inside = tokenizer.convert_tokens_to_ids(first[len(MARK) :])
+    if first.startswith(MARKS):
+        inside = tokenizer.convert_tokens_to_ids(first[1:])
         if inside not in (None, tokenizer.unk_token_id):
             return [inside, *ids[1:]]
     return ids

@@ -9,7 +9,11 @@ from spacy_transformers.span_getters import get_doc_spans
 from thinc.api import chain, reduce_mean
 
 from spacy_bilstm_crf.model import transformer
-from spacy_bilstm_crf.model.transformer import build_tok2vec_transformer, build_transformer
+from spacy_bilstm_crf.model.transformer import (
+    build_tok2vec_transformer,
+    build_transformer,
+    require_transformers,
+)
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
@@ -38,6 +42,10 @@ def test_a_package_that_is_not_installed(monkeypatch):
         build_transformer("", get_doc_spans)
     with pytest.raises(ImportError, match=message):
         build_tok2vec_transformer("", get_doc_spans, reduce_mean())
+    with pytest.raises(ImportError, match=message):
+        require_transformers({"components": {"trf": {"factory": "transformer"}}})
+    require_transformers({"components": {"ner": {"factory": "ner"}}})
+    require_transformers({})
 
 
 def test_importing_the_architectures_is_light(monkeypatch):

@@ -186,6 +186,20 @@ def test_it_is_in_training_mode_only_while_it_trains(make_shim, monkeypatch):
     assert not any(module.training for module in shim._model.modules())
 
 
+def test_gradient_checkpointing_gives_the_same_gradients(make_shim):
+    gradients = []
+    for checkpointing in (False, True):
+        shim = make_shim()
+        if checkpointing:
+            shim._model.gradient_checkpointing_enable({"use_reentrant": False})
+        torch.manual_seed(0)
+        train(shim)
+        gradients.append([p.grad for p in shim._model.parameters() if p.grad is not None])
+    assert any(grad.any() for grad in gradients[0])
+    for plain, checkpointed in zip(*gradients, strict=True):
+        torch.testing.assert_close(plain, checkpointed)
+
+
 def test_dropout_is_for_training(make_shim):
     shim = make_shim()
     assert torch.equal(predict(shim), predict(shim))

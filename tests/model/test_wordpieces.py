@@ -1,3 +1,4 @@
+import copy
 from itertools import chain
 
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 from tokenizers import Tokenizer, models
+from tokenizers.pre_tokenizers import ByteLevel
 from transformers import PreTrainedTokenizerFast
 
 from spacy_bilstm_crf.model.wordpieces import find_specials, split_tokens
@@ -121,6 +123,13 @@ def test_byte_level_pieces_have_the_space_before_them(make_objects):
     assert split(tokenizer, *docs) == found
 
 
+def test_a_byte_level_tokenizer_that_puts_a_space_before_all(make_objects):
+    tokenizer = copy.deepcopy(make_objects("byte-level bpe").tokenizer)
+    tokenizer.backend_tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=True)
+    found = split(tokenizer, make_doc("a", "a ", "a", "2", "21"))
+    assert found == [["Ġa"], ["a"], ["Ġa"], ["2"], ["2", "1"]]
+
+
 def test_docs_without_tokens(objects):
     for docs in ([], [make_doc()], [make_doc(), make_doc()]):
         pieces = split_tokens(objects.tokenizer, docs)
@@ -147,6 +156,19 @@ def test_what_stands_around_a_text(objects):
     before, after = find_specials(tokenizer)
     assert tokenizer.convert_ids_to_tokens(before) == [tokenizer.cls_token]
     assert tokenizer.convert_ids_to_tokens(after) == [tokenizer.sep_token]
+
+
+@pytest.mark.parametrize(("known", "works"), [("a", True), ("的", True), ("b", False)])
+def test_what_a_tokenizer_drops_tells_nothing(known, works):
+    def tokenizer(text, add_special_tokens=True):
+        ids = [7] if text == known else []
+        return {"input_ids": [1, *ids, 2] if add_special_tokens else ids}
+
+    if works:
+        assert find_specials(tokenizer) == ([1], [2])
+    else:
+        with pytest.raises(ValueError, match="no wordpieces for any of a, 1, 的"):
+            find_specials(tokenizer)
 
 
 def test_nothing_may_stand_around_a_text():
