@@ -12,7 +12,12 @@ import spacy
 from spacy.schemas import ConfigSchemaInit
 from spacy.tokens import DocBin
 from spacy.training import Example
-from spacy.util import load_config_from_str, load_model_from_config, registry
+from spacy.util import (
+    load_config,
+    load_config_from_str,
+    load_model_from_config,
+    registry,
+)
 from thinc.api import fix_random_seed
 
 from spacy_bilstm_crf.corpus.convert import convert
@@ -49,9 +54,24 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def with_bert(folder, bert):
+    """A pipeline with a transformer, as the project would train it, that knows nothing."""
+    config = load_config(ROOT / "configs/bert_crf.cfg", {"paths.transformer": str(bert)})
+    nlp = load_model_from_config(config, auto_fill=True)
+    data = DocBin().from_disk(folder / "corpus" / "demo" / "dev.spacy")
+    docs = list(data.get_docs(nlp.vocab))[:20]
+    nlp.initialize(lambda: [Example(nlp.make_doc(doc.text), doc) for doc in docs])
+    path = folder / "training" / "demo" / "bert_crf" / "model-best"
+    path.mkdir(parents=True)
+    nlp.to_disk(path)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_examples_of_the_docs_run(folder, page, monkeypatch, capsys):
+def test_examples_of_the_docs_run(folder, page, monkeypatch, capsys, request):
     monkeypatch.chdir(folder)
+    if page.stem == "transformers":
+        request.getfixturevalue("with_bert")
     text = page.read_text(encoding="utf8")
     names = {"__name__": "example"}
     for number, block in enumerate(re.findall(r"```python\n(.*?)```", text, re.S)):

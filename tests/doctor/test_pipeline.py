@@ -4,6 +4,7 @@ import sys
 import pytest
 import spacy
 import srsly
+from spacy.language import Language
 from spacy.training import Example
 
 from spacy_bilstm_crf.doctor.pipeline import TEXT, check_pipeline, find_text
@@ -113,7 +114,10 @@ def test_pipeline_without_the_component(tmp_path):
     assert findings[2].text == "has no component of the factory bilstm_crf"
 
 
-def test_component_whose_package_is_missing(folder):
+def test_component_whose_package_is_missing(folder, monkeypatch):
+    # As if spacy-transformers were not installed.
+    known = classmethod(lambda cls, name: name != "transformer")
+    monkeypatch.setattr(Language, "has_factory", known)
     change(folder / "config.cfg", 'factory = "bilstm_crf"', 'factory = "transformer"')
     levels, [finding] = look_at(folder)
     assert levels == ["fail"]
