@@ -239,23 +239,8 @@ def test_the_gold_does_not_reach_the_pipeline(run):
     assert "micro 0.00 0.00 0.00" in shown
 
 
-def test_functions_of_a_file_may_be_needed(run, folder, tmp_path):
-    code_path = tmp_path / "functions.py"
-    code_path.write_text(
-        "from spacy.language import Language\n"
-        "@Language.component('evaluate_all_per')\n"
-        "def find(doc):\n"
-        "    doc.set_ents([doc.char_span(0, len(doc.text), 'PER')])\n"
-        "    return doc\n",
-        "utf8",
-    )
-    path = tmp_path / "model"
-    spacy.blank("zh").to_disk(path)
-    config = spacy.util.load_config(path / "config.cfg")
-    config["nlp"]["pipeline"] = ["all"]
-    config["components"] = {"all": {"factory": "evaluate_all_per"}}
-    config.to_disk(path / "config.cfg")
-    (path / "all").mkdir()
+def test_functions_of_a_file_may_be_needed(run, make_own):
+    path, code_path = make_own("PER")
     code, shown = run(path, "test.spacy", "--code", code_path)
     assert code == 0, shown
     assert re.search(r"micro 0.00 0.00 0.00 \(0.00-0.00\) 0 40 60", shown)

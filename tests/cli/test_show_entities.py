@@ -243,23 +243,8 @@ def test_colours_end_at_line_breaks(show):
     assert re.match(r"\x1b\[[\d;]+ma\x1b\[0m\n\x1b\[[\d;]+mb\x1b\[0m\n", shown)
 
 
-def test_labels_that_no_component_names_have_colours(folder, tmp_path, show):
-    code_path = tmp_path / "functions.py"
-    code_path.write_text(
-        "from spacy.language import Language\n"
-        "@Language.component('show_all_new')\n"
-        "def find(doc):\n"
-        "    doc.set_ents([doc.char_span(0, len(doc.text), 'NEW')])\n"
-        "    return doc\n",
-        "utf8",
-    )
-    path = tmp_path / "model"
-    spacy.blank("zh").to_disk(path)
-    config = spacy.util.load_config(path / "config.cfg")
-    config["nlp"]["pipeline"] = ["all"]
-    config["components"] = {"all": {"factory": "show_all_new"}}
-    config.to_disk(path / "config.cfg")
-    (path / "all").mkdir()
+def test_labels_that_no_component_names_have_colours(show, make_own):
+    path, code_path = make_own("NEW")
     shown = show(str(path), ["张伟"], None, code_path)
     assert re.match(r"\x1b\[[\d;]+m张伟\x1b\[0m\n", shown)
     assert "⚠" not in shown
