@@ -1,12 +1,12 @@
-"""The entities of one text, and how sure the pipeline is of each."""
+"""The entities of texts, and how sure the pipeline is of each."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from .component import BiLSTMCRF
-from .doc_spans import read_spans
+from .doc_spans import ScoredSpans, read_spans
 
 # Offset of the first character, offset after the last one, and label.
 Entity = Tuple[int, int, str]
@@ -31,65 +31,132 @@ class Reading(NamedTuple):
     confidence (Dict[Entity, float]): How sure a BiLSTM-CRF is of those that are its own.
     alternatives (Dict[str, List[Alternative]]): The best analyses by each BiLSTM-CRF, by
         its name, best first; none unless they are asked for.
+    likely (Optional[Dict[Entity, float]]): All spans of at least the probability that is
+        asked for, of its entities and others. None unless they are asked for, or if no
+        component knows.
     """
 
     doc: Doc
     ents: List[Entity]
     confidence: Dict[Entity, float]
     alternatives: Dict[str, List[Alternative]]
+    likely: Optional[Dict[Entity, float]] = None
+
+
+def read_docs(
+    nlp: Language,
+    docs: Sequence[Doc],
+    *,
+    top_k: Optional[int] = None,
+    minimum: Optional[float] = None,
+) -> List[Reading]:
+    """Find the entities of Docs, as `nlp.pipe` does, and ask how sure the pipeline is of
+    them. Its settings stay as they are. Each component is asked when its turn comes: later
+    ones may take away what it needs, such as the vectors of a transformer, and its own
+    entities would be given, and certain.
+
+    nlp (Language): The pipeline.
+    docs (Sequence[Doc]): Docs fresh from the tokenizer.
+    top_k (Optional[int]): The number of alternatives. Default: none.
+    minimum (Optional[float]): The least probability of `likely` spans. Default: none.
+    RETURNS (List[Reading]): The entities of each Doc.
+    RAISES (ValueError): If a component cannot take the Docs.
+    """
+    readings = [Reading(doc, [], {}, {}) for doc in docs]
+    for name in nlp.pipe_names:
+        component: Any = nlp.get_pipe(name)
+        ready = [reading.doc for reading in readings]
+        asked: List[Dict[Entity, float]] = [{} for _ in ready]
+        if isinstance(component, BiLSTMCRF):
+            asked, likely = _ask_confidence(component, ready, minimum)
+            readings = [
+                reading._replace(likely=_join(reading.likely, spans))
+                for reading, spans in zip(readings, likely, strict=True)
+            ]
+            if top_k is not None:
+                found = _ask_alternatives(component, ready, top_k)
+                for reading, some in zip(readings, found, strict=True):
+                    reading.alternatives[name] = some
+        # Not the component itself: spaCy knows what its errors mean.
+        others = [other for other in nlp.pipe_names if other != name]
+        piped = list(nlp.pipe(ready, disable=others))
+        readings = [
+            _go_on(reading, doc, own)
+            for reading, doc, own in zip(readings, piped, asked, strict=True)
+        ]
+    return readings
 
 
 def read_text(nlp: Language, text: str, top_k: Optional[int] = None) -> Reading:
-    """Find the entities of a text, as `nlp(text)` does, and ask how sure they are. The
-    settings of the pipeline stay as they are. Each component is asked when its turn comes:
-    later ones may take away what it needs, such as the vectors of a transformer, and its
-    own entities would be given, and certain.
+    """Find the entities of one text, see `read_docs`.
 
     nlp (Language): The pipeline.
     text (str): The text.
     top_k (Optional[int]): The number of alternatives. Default: none.
     RETURNS (Reading): The entities.
     """
-    doc = nlp.make_doc(text)
-    names = nlp.pipe_names
-    confidence: Dict[Entity, float] = {}
-    alternatives: Dict[str, List[Alternative]] = {}
-    for name in names:
-        component: Any = nlp.get_pipe(name)
-        asked: Dict[Entity, float] = {}
-        if isinstance(component, BiLSTMCRF):
-            asked = _ask_confidence(component, doc)
-            if top_k is not None:
-                alternatives[name] = _ask_alternatives(component, doc, top_k)
-        # Not the component itself: spaCy knows what its errors mean.
-        doc = nlp(doc, disable=[other for other in names if other != name])
-        confidence.update({ent: asked[ent] for ent in list_ents(doc) if ent in asked})
-    return Reading(doc, list_ents(doc), confidence, alternatives)
+    [reading] = read_docs(nlp, [nlp.make_doc(text)], top_k=top_k)
+    return reading
 
 
 def list_ents(doc: Doc) -> List[Entity]:
     """RETURNS (List[Entity]): The entities of a Doc. Characters stay where they are,
     tokens may be joined or split by later components."""
-    return [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
+    return _locate(doc.ents)
 
 
-def _ask_confidence(component: BiLSTMCRF, doc: Doc) -> Dict[Entity, float]:
+def _go_on(reading: Reading, doc: Doc, asked: Dict[Entity, float]) -> Reading:
+    """RETURNS (Reading): What is known after a component has seen the Doc."""
+    ents = list_ents(doc)
+    own = {ent: asked[ent] for ent in ents if ent in asked}
+    confidence = {**reading.confidence, **own}
+    return reading._replace(doc=doc, ents=ents, confidence=confidence)
+
+
+def _ask_confidence(
+    component: BiLSTMCRF, docs: List[Doc], minimum: Optional[float]
+) -> Tuple[List[Dict[Entity, float]], List[Optional[Dict[Entity, float]]]]:
     # Says so if it was never initialized.
     component.predict([])
-    query = component.make_query([doc])._replace(temperature=component.cfg["temperature"])
+    query = component.make_query(docs)._replace(temperature=component.cfg["temperature"])
+    if minimum is not None:
+        query = query._replace(want="spans")
     answers: Any = component.model.predict(query)
-    [(spans, scores)], _ = read_spans([doc], answers, component.labels, None)
-    given = [] if component.overwrite else list_ents(doc)
-    ents = [(span.start_char, span.end_char, span.label_) for span in spans]
-    pairs = zip(ents, scores, strict=True)
-    return {ent: score for ent, score in pairs if ent not in given}
+    found, shown = read_spans(docs, answers, component.labels, minimum)
+    asked = []
+    for doc, scored in zip(docs, found, strict=True):
+        given = [] if component.overwrite else list_ents(doc)
+        pairs = _score(scored).items()
+        asked.append({ent: score for ent, score in pairs if ent not in given})
+    if minimum is None:
+        return asked, [None] * len(docs)
+    return asked, [_score(scored) for scored in shown]
 
 
-def _ask_alternatives(component: BiLSTMCRF, doc: Doc, top_k: int) -> List[Alternative]:
-    [analyses] = component.alternatives([doc], top_k)
-    found = []
-    for analysis in analyses:
-        spans = [(doc[start:end], label) for start, end, label in analysis.ents]
-        ents = [(span.start_char, span.end_char, label) for span, label in spans]
-        found.append(Alternative(analysis.probability, ents))
-    return found
+def _ask_alternatives(
+    component: BiLSTMCRF, docs: List[Doc], top_k: int
+) -> List[List[Alternative]]:
+    return [
+        [
+            Alternative(
+                analysis.probability,
+                _locate(Span(doc, *span) for span in analysis.ents),
+            )
+            for analysis in analyses
+        ]
+        for doc, analyses in zip(docs, component.alternatives(docs, top_k), strict=True)
+    ]
+
+
+def _join(
+    first: Optional[Dict[Entity, float]], second: Optional[Dict[Entity, float]]
+) -> Optional[Dict[Entity, float]]:
+    return first if second is None else {**(first or {}), **second}
+
+
+def _score(scored: ScoredSpans) -> Dict[Entity, float]:
+    return dict(zip(_locate(scored[0]), scored[1], strict=True))
+
+
+def _locate(spans: Iterable[Span]) -> List[Entity]:
+    return [(span.start_char, span.end_char, span.label_) for span in spans]

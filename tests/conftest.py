@@ -11,6 +11,10 @@ ROOT = Path(__file__).parents[1]
 # No test waits for a network.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+# Models are tiny: several threads would wait for each other longer than they work, above
+# all where tests run side by side. Before torch is imported, and for other processes too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A busy machine must not fail a test.
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")

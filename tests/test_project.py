@@ -50,13 +50,14 @@ def test_outputs_are_named_by_corpus_and_config(project):
     project_run(project, "predict", overrides=overrides)
     predictions = project / "predictions/mine/bilstm_softmax.jsonl"
     assert len(list(srsly.read_jsonl(predictions))) == 3
-    scores = json.loads((project / "metrics/mine/bilstm_softmax.json").read_text("utf8"))
-    assert "ents_f" in scores
+    found = json.loads((project / "metrics/mine-bilstm_softmax.json").read_text("utf8"))
+    assert found["scores"]["strict"]["micro"]["gold"] == 5
     nlp = spacy.load(project / "training/mine/bilstm_softmax/model-best")
     assert nlp.lang == "en"
     config = load_project_config(project, overrides=overrides)
-    package = next(c for c in config["commands"] if c["name"] == "package")
-    assert package["outputs"] == ["packages/en_ner_mine_bilstm_softmax-0.1.0"]
+    outputs = {command["name"]: command["outputs"] for command in config["commands"][3:]}
+    assert outputs["report"] == ["reports/mine-bilstm_softmax.html"]
+    assert outputs["package"] == ["packages/en_ner_mine_bilstm_softmax-0.1.0"]
 
 
 def test_a_corpus_that_changed_is_converted_again(project):

@@ -143,7 +143,7 @@ def test_any_text(nlp, text):
 def test_entities_of_a_component_without_confidence():
     nlp = spacy.blank("zh")
     add_ruler(nlp)
-    assert read_text(nlp, TEXT)[1:] == ([PER], {}, {})
+    assert read_text(nlp, TEXT)[1:] == ([PER], {}, {}, None)
 
 
 def test_a_component_that_was_never_trained_is_a_clear_error():

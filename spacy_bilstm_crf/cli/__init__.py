@@ -10,6 +10,7 @@ from .debug_data import debug_data_cli
 from .doctor import doctor_cli
 from .evaluate import evaluate_cli
 from .export import export_cli
+from .report import report_cli
 from .show_entities import show_entities_cli
 from .train import train_cli
 from .vectors import vectors_cli
@@ -25,6 +26,7 @@ group.command("debug-data", context_settings=overridable)(debug_data_cli)
 group.command("doctor")(doctor_cli)
 group.command("evaluate")(evaluate_cli)
 group.command("export")(export_cli)
+group.command("report")(report_cli)
 group.command("show")(show_entities_cli)
 group.command("train", context_settings=overridable)(train_cli)
 group.command("vectors")(vectors_cli)

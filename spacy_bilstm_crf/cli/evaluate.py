@@ -12,7 +12,7 @@ from spacy.training import Corpus
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 
 from ..corpus.debug.splits import count_stored
-from ..corpus.schemes import get_scheme
+from ..corpus.schemes import Scheme, get_scheme
 from ..evaluation.as_json import as_json
 from ..evaluation.compare import Comparison, compare_outcomes
 from ..evaluation.groups import Form, collect_forms
@@ -101,9 +101,7 @@ def evaluate_cli(
         nlp = spacy.load(model)
         other = None if compare is None else spacy.load(compare)
         forms = None if train is None else read_forms(nlp, train)
-        if scheme is None:
-            scheme = "bmes" if nlp.lang == "zh" else "bio"
-        tagging = get_scheme(scheme)
+        tagging = choose_scheme(nlp, scheme)
         outcomes = read_outcomes(nlp, data, gold_preproc)
         scores = score_outcomes(outcomes, tagging, forms=forms, samples=samples, seed=seed)
         compared = None
@@ -129,14 +127,25 @@ def evaluate_cli(
             msg.good(f"All figures: {output}")
 
 
+def choose_scheme(nlp: Language, name: Optional[str]) -> Scheme:
+    """RETURNS (Scheme): The scheme of this name, or the usual one of the language."""
+    return get_scheme(name or ("bmes" if nlp.lang == "zh" else "bio"))
+
+
 def read_outcomes(
-    nlp: Language, path: Path, gold_preproc: bool = False
+    nlp: Language,
+    path: Path,
+    gold_preproc: bool = False,
+    *,
+    minimum: Optional[float] = None,
 ) -> List[Optional[Outcome]]:
     """Predict on test data, as `spacy evaluate` does: from the text alone.
 
     nlp (Language): The pipeline.
     path (Path): A .spacy file, or a folder of them.
     gold_preproc (bool): Keep the tokens of the data, and predict on its sentences.
+    minimum (Optional[float]): Ask how sure it is, also of spans that it does not predict
+        but finds at least so probable. Default: do not ask.
     RETURNS (List[Optional[Outcome]]): Gold and predictions, None without annotation.
     RAISES (CorpusError): If there is no such file, or it is no DocBin.
     """
@@ -146,7 +155,10 @@ def read_outcomes(
     total = None
     if stored is not None and not gold_preproc:
         total = stored.total() - stored[0]
-    return list(predict_outcomes(nlp, corpus(nlp), total=total, progress=True))
+    examples = corpus(nlp)
+    return list(
+        predict_outcomes(nlp, examples, minimum=minimum, total=total, progress=True)
+    )
 
 
 def read_forms(nlp: Language, path: Path) -> Set[Form]:

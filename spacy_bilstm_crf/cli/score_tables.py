@@ -6,14 +6,13 @@ from wasabi.printer import Printer
 from wasabi.tables import table
 
 from ..evaluation.bootstrap import Interval
+from ..evaluation.doubts import list_doubts, list_left_out
 from ..evaluation.matches import WAYS, MatchCounts, Way
 from ..evaluation.metrics import Counts
 from ..evaluation.scores import Scores
 from ..evaluation.strict import StrictScores
 from .show import msg, show_text
 
-# With fewer, samples of the documents are not as varied as other documents would be.
-MIN_DOCUMENTS = 30
 MAX_WIDTH = 80
 SHARES = ("P", "R", "F")
 COUNTS = ("correct", "found", "gold")
@@ -30,7 +29,10 @@ def show_scores(scores: Scores, model: str) -> None:
         f"{model}: {scores.documents:,} documents, {scores.tokens:,} tokens, "
         f"{scores.strict.micro.gold:,} entities"
     )
-    show_doubts(scores)
+    for fact in list_left_out(scores):
+        msg.info(fact)
+    for doubt in list_doubts(scores):
+        msg.warn(doubt)
     show_section(
         "Entities",
         "Right if boundaries and label are. In brackets: 95% confidence interval of F.",
@@ -70,36 +72,6 @@ def show_scores(scores: Scores, model: str) -> None:
         show_text(
             f"{name}: accuracy {percent(some.accuracy)}, "
             f"F weighted by support {percent(some.weighted_f1)}"
-        )
-
-
-def show_doubts(scores: Scores) -> None:
-    """Print what was left out, and what makes scores say little.
-
-    scores (Scores): The scores.
-    """
-    micro = scores.strict.micro
-    if scores.unannotated:
-        msg.info(f"Documents without gold annotation: {scores.unannotated:,}: left out")
-    if scores.ignored:
-        msg.info(
-            f"Entities found on tokens without gold annotation: {scores.ignored:,}: left "
-            "out, neither right nor wrong"
-        )
-    if scores.misaligned:
-        msg.warn(
-            f"{scores.misaligned:,} of {micro.gold:,} entities begin or end within a token "
-            "of the pipeline, which cannot find them: --gold-preproc gives it the tokens "
-            "of the data"
-        )
-    if not micro.gold:
-        msg.warn("The data have no entities: there is nothing to find")
-    if not micro.guessed:
-        msg.warn("The pipeline finds no entities")
-    if scores.documents < MIN_DOCUMENTS:
-        msg.warn(
-            f"Few documents ({scores.documents}): with fewer than {MIN_DOCUMENTS} the "
-            "confidence intervals are too narrow"
         )
 
 

@@ -1,12 +1,14 @@
 """Entities that are nearly right: the four ways to match of SemEval 2013, task 9.1."""
 
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Literal, Sequence
+from typing import Dict, Iterable, List, Literal, NamedTuple, Optional, Sequence
 
 from .outcomes import Entity, Outcome
 
 Way = Literal["strict", "exact", "type", "partial"]
+Match = Literal["correct", "incorrect", "partial", "missed", "spurious"]
 WAYS: Dict[Way, str] = {
     "strict": "the same boundaries and the same label",
     "exact": "the same boundaries, whatever the label",
@@ -15,7 +17,7 @@ WAYS: Dict[Way, str] = {
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class MatchCounts:
     """How predicted entities fit the true ones, under the names of the task.
 
@@ -65,59 +67,73 @@ class MatchCounts:
         return self._pairs + self.missed
 
 
+class Pair(NamedTuple):
+    """A true and a predicted entity that belong together, or one without a partner.
+
+    gold (Optional[Entity]): The true entity.
+    guess (Optional[Entity]): The predicted entity.
+    match (Match): How well they fit.
+    """
+
+    gold: Optional[Entity]
+    guess: Optional[Entity]
+    match: Match
+
+
 def count_matches(outcomes: Iterable[Outcome]) -> Dict[Way, MatchCounts]:
     """Match predicted with true entities in each of the four ways, as nervaluate does.
 
     outcomes (Iterable[Outcome]): Gold and predictions.
     RETURNS (Dict[Way, MatchCounts]): The counts of all entities.
     """
-    counts = {way: MatchCounts() for way in WAYS}
+    counts: Dict[Way, Counter[str]] = {way: Counter() for way in WAYS}
     for outcome in outcomes:
         for way, found in counts.items():
-            match_entities(outcome.gold, outcome.guessed, way, found)
-    return counts
+            pairs = pair_entities(outcome.gold, outcome.guessed, way)
+            found.update(pair.match for pair in pairs)
+    return {way: MatchCounts(**found) for way, found in counts.items()}
 
 
-def match_entities(
-    gold: Sequence[Entity], guessed: Sequence[Entity], way: Way, counts: MatchCounts
-) -> None:
+def pair_entities(
+    gold: Sequence[Entity], guessed: Sequence[Entity], way: Way
+) -> List[Pair]:
     """Match the entities of a text. None has two partners; those that match in full go
     first, of the others each takes the first that it overlaps.
 
     gold (Sequence[Entity]): The true entities, in order and without overlaps.
     guessed (Sequence[Entity]): The predicted entities.
     way (Way): What makes a match.
-    counts (MatchCounts): They are added here.
+    RETURNS (List[Pair]): All entities: pairs, and those that have no partner.
     """
     ends = [ent.end for ent in gold]
     free = [True] * len(gold)
-    left: List[List[int]] = []
+    pairs: List[Pair] = []
+    left = []
     for guess in guessed:
         near = _find_overlapping(guess, gold, ends)
         # At most one has the same boundaries.
         full = next((i for i in near if free[i] and _is_full(guess, gold[i], way)), None)
         if full is None:
-            left.append(near)
-            continue
-        free[full] = False
-        counts.correct += 1
-        left.append([])
-    for guess, near in zip(guessed, left, strict=True):
+            left.append((guess, near))
+        else:
+            free[full] = False
+            pairs.append(Pair(gold[full], guess, "correct"))
+    for guess, near in left:
         near = [i for i in near if free[i]]
         alike = [i for i in near if way == "type" and gold[i].label == guess.label]
         if alike:
             # The one whose boundaries are closest.
-            free[min(alike, key=lambda i: _distance(guess, gold[i]))] = False
-            counts.correct += 1
+            closest = min(alike, key=lambda i: _distance(guess, gold[i]))
+            free[closest] = False
+            pairs.append(Pair(gold[closest], guess, "correct"))
         elif near:
             free[near[0]] = False
-            if way == "partial":
-                counts.partial += 1
-            else:
-                counts.incorrect += 1
-    # Those that found no partner are what is left of all.
-    counts.missed += sum(free)
-    counts.spurious += len(guessed) - (len(gold) - sum(free))
+            match: Match = "partial" if way == "partial" else "incorrect"
+            pairs.append(Pair(gold[near[0]], guess, match))
+        else:
+            pairs.append(Pair(None, guess, "spurious"))
+    missed = (ent for ent, is_free in zip(gold, free, strict=True) if is_free)
+    return [*pairs, *(Pair(ent, None, "missed") for ent in missed)]
 
 
 def _find_overlapping(

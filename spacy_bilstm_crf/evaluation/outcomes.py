@@ -1,13 +1,16 @@
 """Gold and predicted entities of each text, on the tokens of the gold."""
 
 from itertools import islice
-from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.util import SimpleFrozenDict, SimpleFrozenList
 from tqdm import tqdm
+
+from ..reading import Reading, read_docs
 
 # Docs that run through a pipeline together.
 BATCH_SIZE = 1000
@@ -41,8 +44,12 @@ class Outcome(NamedTuple):
     guessed (List[Entity]): The predicted entities, but for the ignored ones.
     ignored (int): Predicted entities on tokens without gold annotation: they are neither
         right nor wrong.
-    misaligned (int): True entities that begin or end within a token of the pipeline: it
-        cannot find them.
+    misaligned (List[Entity]): True entities that begin or end within a token of the
+        pipeline: it cannot find them.
+    confidence (Dict[Entity, float]): How sure a BiLSTM-CRF is of predicted entities that
+        are its own. Empty if it was not asked.
+    likely (Optional[Dict[Entity, float]]): Every span that is more than hardly probable,
+        predicted or not. None if nobody was asked, or knows.
     """
 
     text: str
@@ -51,7 +58,9 @@ class Outcome(NamedTuple):
     gold: List[Entity]
     guessed: List[Entity]
     ignored: int = 0
-    misaligned: int = 0
+    misaligned: List[Entity] = SimpleFrozenList()
+    confidence: Dict[Entity, float] = SimpleFrozenDict()
+    likely: Optional[Dict[Entity, float]] = None
 
     def get_form(self, ent: Entity) -> str:
         """RETURNS (str): The text of an entity."""
@@ -62,6 +71,7 @@ def predict_outcomes(
     nlp: Language,
     examples: Iterable[Example],
     *,
+    minimum: Optional[float] = None,
     total: Optional[int] = None,
     progress: bool = False,
 ) -> Iterator[Optional[Outcome]]:
@@ -70,6 +80,8 @@ def predict_outcomes(
     nlp (Language): The pipeline.
     examples (Iterable[Example]): Examples with gold entities, their predicted Docs fresh
         from the tokenizer.
+    minimum (Optional[float]): Ask how sure it is, also of spans that it does not predict
+        but finds at least so probable. Default: do not ask.
     total (Optional[int]): Number of examples, if known.
     progress (bool): Show a progress bar on stderr, if that is a terminal.
     YIELDS (Optional[Outcome]): One for each example, None if nobody has said where its
@@ -79,17 +91,24 @@ def predict_outcomes(
     hide = None if progress else True
     shown = iter(tqdm(examples, "Docs", total=total, leave=False, disable=hide))
     while part := list(islice(shown, BATCH_SIZE)):
-        docs = nlp.pipe([eg.predicted for eg in part])
-        for doc, eg in zip(docs, part, strict=True):
-            yield make_outcome(Example(doc, eg.reference))
+        fresh = [eg.predicted for eg in part]
+        if minimum is None:
+            for doc, eg in zip(nlp.pipe(fresh), part, strict=True):
+                yield make_outcome(Example(doc, eg.reference))
+        else:
+            for reading, eg in zip(
+                read_docs(nlp, fresh, minimum=minimum), part, strict=True
+            ):
+                yield make_outcome(Example(reading.doc, eg.reference), reading)
 
 
-def make_outcome(eg: Example) -> Optional[Outcome]:
+def make_outcome(eg: Example, reading: Optional[Reading] = None) -> Optional[Outcome]:
     """Put predicted entities beside those of the gold. Where tokens differ, a predicted
     entity is that of all tokens of the gold that it shares characters with, as in
     `spacy evaluate`.
 
     eg (Example): The prediction and the gold.
+    reading (Optional[Reading]): How sure the pipeline is.
     RETURNS (Optional[Outcome]): The entities, None if nobody has said where they are.
     """
     gold, predicted = eg.reference, eg.predicted
@@ -98,7 +117,9 @@ def make_outcome(eg: Example) -> Optional[Outcome]:
         return None
     missing = frozenset(numpy.flatnonzero(columns[:, 1] == 0).tolist())
     same_tokens = numpy.array_equal(columns[:, 0], predicted.to_array("ORTH"))
-    guessed, ignored, misaligned = [], 0, 0
+    guessed, ignored = [], 0
+    misaligned: List[Entity] = []
+    confidence: Dict[Entity, float] = {}
     for ent in predicted.ents:
         start, end = ent.start, ent.end
         # Slow, and the same thing where the tokens are the same.
@@ -109,12 +130,20 @@ def make_outcome(eg: Example) -> Optional[Outcome]:
                 continue
             start, end = int(aligned[0]), int(aligned[-1]) + 1
         if missing.isdisjoint(range(start, end)):
-            guessed.append(_make_entity(gold, start, end, ent.label_))
+            guess = _make_entity(gold, start, end, ent.label_)
+            guessed.append(guess)
+            place = (ent.start_char, ent.end_char, ent.label_)
+            if reading is not None and place in reading.confidence:
+                confidence[guess] = reading.confidence[place]
         else:
             ignored += 1
     ents = [_make_entity(gold, ent.start, ent.end, ent.label_) for ent in gold.ents]
     if not same_tokens:
-        misaligned = sum(not eg.get_aligned_spans_y2x([ent]) for ent in gold.ents)
+        misaligned = [
+            ent
+            for span, ent in zip(gold.ents, ents, strict=True)
+            if not eg.get_aligned_spans_y2x([span])
+        ]
     return Outcome(
         text=gold.text,
         tokens=len(gold),
@@ -123,7 +152,21 @@ def make_outcome(eg: Example) -> Optional[Outcome]:
         guessed=guessed,
         ignored=ignored,
         misaligned=misaligned,
+        confidence=confidence,
+        likely=None if reading is None else _find_likely(gold, reading),
     )
+
+
+def _find_likely(gold: Doc, reading: Reading) -> Optional[Dict[Entity, float]]:
+    """RETURNS (Optional[Dict[Entity, float]]): The likely spans, on tokens of the gold."""
+    if reading.likely is None:
+        return None
+    likely = {}
+    for (start, end, label), probability in reading.likely.items():
+        span = gold.char_span(start, end)
+        if span is not None:
+            likely[_make_entity(gold, span.start, span.end, label)] = probability
+    return likely
 
 
 def _make_entity(doc: Doc, start: int, end: int, label: str) -> Entity:

@@ -71,7 +71,7 @@ def score_outcomes(
         tokens=sum(outcome.tokens for outcome in known),
         missing_tokens=sum(len(outcome.missing) for outcome in known),
         ignored=sum(outcome.ignored for outcome in known),
-        misaligned=sum(outcome.misaligned for outcome in known),
+        misaligned=sum(len(outcome.misaligned) for outcome in known),
         strict=score_strictly(known, samples=samples, seed=seed),
         matches=count_matches(known),
         by_entity_length=by_entity_length(known),

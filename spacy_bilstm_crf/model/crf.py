@@ -90,7 +90,7 @@ class LinearChainCRF(torchcrf.CRF):
     def _log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         full = mask.any(0)
         if full.all() and len(full):
-            scores = self._scores()
+            scores = self.legal_scores()
             score = _path_score(emissions, *scores, tags, mask)
             return score - log_partition(emissions, *scores, mask)
         # The sum over no steps: zeros, and part of the graph.
@@ -129,7 +129,7 @@ class LinearChainCRF(torchcrf.CRF):
         tags = allowed.to(torch.int8).argmax(-1)
         if not partial.any():
             return -self._log_likelihood(emissions, tags, mask)
-        scores = self._scores()
+        scores = self.legal_scores()
         known = _path_score(emissions, *scores, tags, mask)
         some = emissions[:, partial].masked_fill(~allowed[:, partial], -torch.inf)
         log_z = log_partition(
@@ -155,7 +155,7 @@ class LinearChainCRF(torchcrf.CRF):
             if full.any():
                 tags[:, full] = self.best_tags(emissions[:, full], mask[:, full])
             return tags
-        return viterbi(emissions.float(), *self._scores(), mask)
+        return viterbi(emissions.float(), *self.legal_scores(), mask)
 
     def path_probabilities(
         self, emissions: Tensor, mask: Tensor, path: Tensor, temperature: float = 1.0
@@ -215,8 +215,8 @@ class LinearChainCRF(torchcrf.CRF):
         taught (Tensor): Its emissions, shape (T, B, K).
         RETURNS (Tensor): float32, shape (B,).
         """
-        old = (taught.float(), *teacher._scores())
-        return path_divergence(old, (emissions.float(), *self._scores()), mask)
+        old = (taught.float(), *teacher.legal_scores())
+        return path_divergence(old, (emissions.float(), *self.legal_scores()), mask)
 
     def log_z(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """Compute the log of the sum over all legal paths; see `log_partition`.
@@ -225,9 +225,9 @@ class LinearChainCRF(torchcrf.CRF):
         mask (Tensor): As for `path_probabilities`.
         RETURNS (Tensor): float32, shape (B,).
         """
-        return log_partition(emissions.float(), *self._scores(), mask)
+        return log_partition(emissions.float(), *self.legal_scores(), mask)
 
-    def _scores(self) -> Tuple[Tensor, Tensor, Tensor]:
+    def legal_scores(self) -> Tuple[Tensor, Tensor, Tensor]:
         """RETURNS (Tuple): Start, transition and end scores, -inf where illegal."""
         return (
             self.start_transitions.masked_fill(~self.legal_start, -torch.inf),
@@ -236,7 +236,7 @@ class LinearChainCRF(torchcrf.CRF):
         )
 
     def _tempered(self, emissions: Tensor, temperature: float) -> Scores:
-        start, transitions, end = (score / temperature for score in self._scores())
+        start, transitions, end = (score / temperature for score in self.legal_scores())
         return emissions.float() / temperature, start, transitions, end
 
     def _time_major(

@@ -2,8 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_bilstm_crf.evaluation.matches import WAYS, MatchCounts, match_entities
-from spacy_bilstm_crf.evaluation.outcomes import Entity
+from spacy_bilstm_crf.evaluation.matches import (
+    WAYS,
+    MatchCounts,
+    count_matches,
+    pair_entities,
+)
+from spacy_bilstm_crf.evaluation.outcomes import Entity, Outcome
 
 LAYOUT = st.lists(
     st.tuples(st.integers(0, 2), st.integers(1, 6), st.sampled_from(["PER", "ORG"])),
@@ -21,9 +26,7 @@ def lay(layout):
 
 def match(gold, guessed, way):
     ents = ([Entity(s, e, label, s, e) for s, e, label in some] for some in (gold, guessed))
-    counts = MatchCounts()
-    match_entities(*ents, way, counts)
-    return counts
+    return count_matches([Outcome("", 0, (), *ents)])[way]
 
 
 @pytest.mark.parametrize(
@@ -96,8 +99,18 @@ def test_counts_are_those_of_nervaluate(layout, guessed):
     ]
     evaluator = nervaluate.Evaluator(*docs, tags=["PER", "ORG"], loader="dict")
     theirs = evaluator.evaluate()["overall"]
-    for way in WAYS:
-        counts = MatchCounts()
-        match_entities(gold, guesses, way, counts)
+    found = count_matches([Outcome("", 0, (), gold, guesses)])
+    for way, counts in found.items():
         other = theirs["ent_type" if way == "type" else way]
         assert vars(counts) == {name: getattr(other, name) for name in vars(counts)}
+
+
+@given(LAYOUT, LAYOUT, st.sampled_from(list(WAYS)))
+def test_every_entity_is_in_one_pair(layout, guessed, way):
+    gold, guesses = lay(layout), lay(guessed)
+    pairs = pair_entities(gold, guesses, way)
+    assert sorted(pair.gold for pair in pairs if pair.gold) == gold
+    assert sorted(pair.guess for pair in pairs if pair.guess) == guesses
+    for pair in pairs:
+        assert (pair.gold is None) == (pair.match == "spurious")
+        assert (pair.guess is None) == (pair.match == "missed")

@@ -13,7 +13,7 @@ PER, ORG = Entity(0, 2, "PER", 0, 2), Entity(3, 7, "ORG", 3, 7)
 def outcomes():
     text = "张伟在北京大学工作"
     return [
-        Outcome(text, 9, (), [PER, ORG], [PER], misaligned=1),
+        Outcome(text, 9, (), [PER, ORG], [PER], misaligned=[PER]),
         None,
         Outcome(text, 9, (7, 8), [PER], [PER], ignored=2),
     ]

@@ -22,7 +22,7 @@ def make(decoder, num_labels, scale):
     model = LinearChainCRF(1 + 4 * num_labels, legal=LEGAL[num_labels])
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=scale)
-    return model, model._scores()
+    return model, model.legal_scores()
 
 
 def enumerate_paths(emissions, start, transitions, end):

@@ -294,7 +294,7 @@ def test_scores_of_any_size_equal_double_precision(scale):
         crf = make_crf(9, scale, biluo(2))
         mask = prefix_mask([8, 1, 5, 2])
         emissions = torch.randn(*mask.shape, 9) * scale
-        scores = (emissions, *crf._scores())
+        scores = (emissions, *crf.legal_scores())
         with torch.no_grad():
             found = log_partition._in_probability_space(*scores, mask)
             exact = log_partition._in_log_space(*(x.double() for x in scores), mask)
@@ -317,7 +317,7 @@ def test_both_spaces_give_the_same_expectations():
     torch.manual_seed(0)
     crf = make_crf(9, 1.0, biluo(2))
     mask = prefix_mask([7, 1, 2, 4])
-    arguments = (torch.randn(*mask.shape, 9), *crf._scores(), mask)
+    arguments = (torch.randn(*mask.shape, 9), *crf.legal_scores(), mask)
     with torch.no_grad():
         fast = log_partition._in_probability_space(*arguments)
         slow = log_partition._in_log_space(*arguments)
@@ -381,7 +381,7 @@ def test_log_space_is_precise_over_many_steps():
     torch.manual_seed(0)
     crf = make_crf(9, 1.0, biluo(2))
     mask = prefix_mask([3000, 700])
-    scores = (torch.randn(*mask.shape, 9) * 3, *(x.detach() for x in crf._scores()))
+    scores = (torch.randn(*mask.shape, 9) * 3, *(x.detach() for x in crf.legal_scores()))
     found = log_partition._in_log_space(*scores, mask)
     exact = log_partition._in_log_space(*(x.double() for x in scores), mask)
     assert found.tags.dtype == torch.float32

@@ -66,7 +66,7 @@ def problems(draw, scales=(0.1, 1.0, 4.0)):
                 forbidden = torch.rand(crf.num_tags) < 0.7
                 forbidden[tag] = False
                 emissions[t, b, forbidden] = -torch.inf
-    return emissions, tuple(x.detach() for x in crf._scores()), mask
+    return emissions, tuple(x.detach() for x in crf.legal_scores()), mask
 
 
 @given(problem=problems(), k=st.integers(1, 10))
@@ -139,7 +139,7 @@ def test_long_sequences_are_precise():
     emissions = 40.0 + 3.0 * torch.randn(length, 1, 9)
     mask = torch.ones(length, 1).bool()
     tags, log_p = crf.best_paths(emissions, mask, 5)
-    scores = [x.detach().double() for x in (emissions, *crf._scores())]
+    scores = [x.detach().double() for x in (emissions, *crf.legal_scores())]
     log_z = log_partition(*scores, mask)
     for path, value in zip(tags[:, :, 0], log_p[:, 0].tolist(), strict=True):
         score = scores[0][torch.arange(length), 0, path].sum() + scores[1][path[0]]

@@ -31,7 +31,7 @@ def make(decoder, num_labels, scale):
 def scores_of(decoder):
     if isinstance(decoder, Softmax):
         return decoder.start, decoder.transitions, decoder.end
-    return decoder._scores()
+    return decoder.legal_scores()
 
 
 def has_span(path, start, end, label):
