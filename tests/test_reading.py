@@ -6,7 +6,7 @@ from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 from thinc.api import fix_random_seed
 
-from spacy_bilstm_crf.reading import list_ents, read_text
+from spacy_bilstm_crf.reading import list_ents, read_docs, read_text
 
 ROOT = Path(__file__).parents[1]
 TEXT = "张伟在北京工作"
@@ -144,6 +144,71 @@ def test_entities_of_a_component_without_confidence():
     nlp = spacy.blank("zh")
     add_ruler(nlp)
     assert read_text(nlp, TEXT)[1:] == ([PER], {}, {}, None)
+
+
+def read_all(nlp, texts, **settings):
+    return read_docs(nlp, [nlp.make_doc(text) for text in texts], **settings)
+
+
+def test_many_docs_are_read_as_one_by_one(nlp, saved):
+    nlp.add_pipe("ner", source=make_pipeline().from_bytes(saved), name="again")
+    add_ruler(nlp, "ORG", after="ner")
+    texts = [TEXT, "", "在", 30 * TEXT, "张伟", " "]
+    together = read_all(nlp, texts, top_k=2)
+    assert [reading.doc.text for reading in together] == texts
+    for reading, text in zip(together, texts, strict=True):
+        alone = read_text(nlp, text, top_k=2)
+        assert reading.ents == alone.ents
+        assert reading.confidence == pytest.approx(alone.confidence, abs=1e-5)
+        assert list(reading.alternatives) == ["ner", "again"]
+        for name, some in reading.alternatives.items():
+            probabilities = [other.probability for other in alone.alternatives[name]]
+            assert [one.probability for one in some] == pytest.approx(probabilities)
+            assert [one.ents for one in some] == [
+                other.ents for other in alone.alternatives[name]
+            ]
+
+
+def test_no_docs_have_no_readings(nlp):
+    assert read_all(nlp, [], minimum=0.01) == []
+
+
+def test_likely_spans_are_those_that_the_component_shows(nlp):
+    texts = [TEXT, "李娜在上海", ""]
+    readings = read_all(nlp, texts, minimum=0.02)
+    ner = nlp.get_pipe("ner")
+    assert (ner.spans_key, ner.min_probability) == (None, None)
+    ner.spans_key, ner.min_probability = "sc", 0.02
+    for reading, doc in zip(readings, nlp.pipe(texts), strict=True):
+        spans = doc.spans["sc"]
+        places = [(span.start_char, span.end_char, span.label_) for span in spans]
+        scores = spans.attrs["scores"].tolist() if places else []
+        expected = dict(zip(places, scores, strict=True))
+        assert reading.likely == pytest.approx(expected, abs=1e-5)
+        assert {*reading.ents} <= {*reading.likely}
+    assert len(readings[0].likely) > len(readings[0].ents) == 2
+
+
+def test_confidence_is_the_same_where_likely_spans_are_asked_for(nlp):
+    [reading] = read_all(nlp, [TEXT], minimum=0.02)
+    assert reading.confidence == pytest.approx(read_text(nlp, TEXT).confidence, abs=1e-5)
+
+
+def test_likely_spans_are_those_of_all_components(saved):
+    nlp = make_pipeline().from_bytes(saved)
+    [one] = read_all(nlp, [TEXT], minimum=0.02)
+    again = nlp.add_pipe("ner", source=make_pipeline().from_bytes(saved), name="again")
+    # It is so sure of itself that nothing else is likely, and has the last word.
+    again.overwrite, again.cfg["temperature"] = True, 0.1
+    [both] = read_all(nlp, [TEXT], minimum=0.02)
+    assert {*one.ents} < {*one.likely} <= {*both.likely}
+    assert both.likely[PER] > one.likely[PER] + 0.01
+
+
+def test_without_such_a_component_nobody_knows_what_is_likely():
+    nlp = spacy.blank("zh")
+    add_ruler(nlp)
+    assert [reading.likely for reading in read_all(nlp, [TEXT], minimum=0.02)] == [None]
 
 
 def test_a_component_that_was_never_trained_is_a_clear_error():

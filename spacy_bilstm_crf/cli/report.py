@@ -109,8 +109,10 @@ def require_libraries() -> None:
 
 def find_log(model: str) -> Optional[Path]:
     """RETURNS (Optional[Path]): The step log beside the folder of a pipeline, if there."""
-    path = Path(model).parent / STEP_LOG
-    return path if path.is_file() else None
+    # A name is that of an installed package.
+    folder = Path(model)
+    path = folder.resolve().parent / STEP_LOG
+    return path if folder.is_dir() and path.is_file() else None
 
 
 def list_transitions(nlp: Language) -> Dict[str, Any]:

@@ -57,7 +57,9 @@ def find_mistakes(outcome: Outcome) -> List[Mistake]:
     outcome (Outcome): Gold and prediction.
     RETURNS (List[Mistake]): The mistakes, in the order of the text.
     """
-    pairs = pair_entities(outcome.gold, outcome.guessed, "exact")
+    # Several may be in one place, where tokens differ: one that is right goes first.
+    guessed = sorted(outcome.guessed, key=lambda ent: ent not in outcome.gold)
+    pairs = pair_entities(outcome.gold, guessed, "exact")
     mistakes = [
         Mistake(pair.gold, pair.guess, kind) for pair in pairs if (kind := _judge(pair))
     ]

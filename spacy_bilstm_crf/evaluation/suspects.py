@@ -65,10 +65,12 @@ def doubt_gold(outcome: Outcome, mistake: Mistake) -> Optional[float]:
     mistake (Mistake): One of its mistakes.
     RETURNS (Optional[float]): Its confidence. None if nobody knows.
     """
+    # What the tokens of the pipeline have no room for cannot be probable.
+    if mistake.gold in outcome.misaligned:
+        return None
     if mistake.guess is not None:
         return outcome.confidence.get(mistake.guess)
-    # What the tokens of the pipeline have no room for cannot be probable.
-    if outcome.likely is None or mistake.gold is None or mistake.gold in outcome.misaligned:
+    if outcome.likely is None or mistake.gold is None:
         return None
     return 1.0 - max(LEAST, outcome.likely.get(mistake.gold, 0.0))
 

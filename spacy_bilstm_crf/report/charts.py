@@ -90,7 +90,13 @@ def draw_confusion(strict: StrictScores, sorts: Sequence[Sort]) -> Chart:
     )
     cell = base.mark_rect().encode(
         color=altair.Color(
-            "wrong:Q", title="wrong", scale=altair.Scale(range=["#fff7ec", "#f28e2b"])
+            "wrong:Q",
+            title="wrong",
+            # From none at all, whatever there is.
+            scale=altair.Scale(
+                domain=[0, max((1, *(row["wrong"] for row in rows)))],
+                range=["#fff7ec", "#f28e2b"],
+            ),
         )
     )
     text = base.mark_text().encode(text="text:N")
@@ -154,6 +160,8 @@ def draw_transitions(found: Transitions) -> Optional[Chart]:
         {"from": before[i], "to": after[j], "score": round(float(scores[i, j]), 3)}
         for i, j in zip(*numpy.nonzero(numpy.isfinite(scores)), strict=True)
     ]
+    # As far on both sides: 0 is in the middle, also where all have the same sign.
+    most = max((abs(row["score"]) for row in rows), default=0.0) or 1.0
     size = altair.Step(TAG_CELL)
     chart = (
         altair.Chart(altair.Data(values=rows))
@@ -166,7 +174,7 @@ def draw_transitions(found: Transitions) -> Optional[Chart]:
             ),
             y=altair.Y("from:N", scale=altair.Scale(domain=before)),
             color=altair.Color(
-                "score:Q", scale=altair.Scale(scheme="blueorange", domainMid=0)
+                "score:Q", scale=altair.Scale(scheme="blueorange", domain=[-most, most])
             ),
             tooltip=["from:N", "to:N", "score:Q"],
         )

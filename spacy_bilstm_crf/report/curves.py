@@ -1,13 +1,21 @@
 """A step log as curves of few points."""
 
+import math
 from dataclasses import dataclass
+from datetime import timedelta
+from numbers import Real
 from pathlib import Path
 from typing import Any, Dict, List
 
-from ..training.step_log import EVALUATION, Row, read_row
+from ..training.step_log import EVALUATION, STEP, Row, read_row
 
 # As many as a chart has room for.
 POINTS = 200
+# What is needed of each row.
+FIELDS: Dict[str, Dict[str, type]] = {
+    STEP: {"seconds": Real, "docs": int, "learn_rate": Real, "losses": dict},
+    EVALUATION: {"seconds": Real, "score": Real, "scores": dict},
+}
 # Scores of the tokenizer, which does not learn, and tokens per second.
 OTHERS = ("token_", "speed")
 
@@ -30,6 +38,11 @@ class Curves:
     steps: int
     seconds: float
 
+    @property
+    def duration(self) -> str:
+        """RETURNS (str): How long they took, as hours, minutes and seconds."""
+        return str(timedelta(seconds=round(self.seconds)))
+
 
 def read_curves(path: Path) -> Curves:
     """Read the step log of `spacy-bilstm-crf.MetricsLogger.v1`.
@@ -44,9 +57,10 @@ def read_curves(path: Path) -> Curves:
     with path.open("rb") as file:
         for line in file:
             row = read_row(line)
-            if row is not None:
+            if row is not None and _is_complete(row):
                 (evaluations if row["type"] == EVALUATION else steps).append(row)
-            elif line.endswith(b"\n"):
+            # Whatever has ended the training may have cut its last line.
+            elif line.endswith(b"\n") or not steps:
                 raise ValueError(
                     f"{path} is no step log: it is what output_file of "
                     "spacy-bilstm-crf.MetricsLogger.v1 names"
@@ -55,20 +69,34 @@ def read_curves(path: Path) -> Curves:
     parts = [steps[i : i + size] for i in range(0, len(steps), size)]
     rows = [*steps, *evaluations]
     return Curves(
-        losses=[point for part in parts for point in _average(part)],
+        # JSON has room for what is no number, but no browser reads it.
+        losses=[
+            point
+            for part in parts
+            for point in _average(part)
+            if math.isfinite(point["loss"])
+        ],
         rates=[
             {"step": part[-1]["step"], "learn_rate": part[-1]["learn_rate"]}
             for part in parts
+            if math.isfinite(part[-1]["learn_rate"])
         ],
         scores=[
             {"step": row["step"], "score": name, "value": value}
             for row in evaluations
             for name, value in {**row["scores"], "score": row["score"]}.items()
-            if isinstance(value, float) and not name.startswith(OTHERS)
+            if isinstance(value, float)
+            and math.isfinite(value)
+            and not name.startswith(OTHERS)
         ],
         steps=len(steps),
         seconds=max((row["seconds"] for row in rows), default=0.0),
     )
+
+
+def _is_complete(row: Row) -> bool:
+    fields = FIELDS[row["type"]]
+    return all(isinstance(row.get(name), kind) for name, kind in fields.items())
 
 
 def _average(part: List[Row]) -> List[Dict[str, Any]]:

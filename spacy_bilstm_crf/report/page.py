@@ -3,7 +3,6 @@
 import base64
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache
 from importlib import resources
 from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
@@ -114,8 +113,10 @@ def make_page(shown: Evaluated, most_passages: int = 500) -> str:
     }
     if reliability is not None:
         drawn["chart-reliability"] = charts.draw_reliability(reliability)
-    if shown.curves is not None:
-        drawn["chart-training"] = charts.draw_curves(shown.curves)
+    # A training may have ended before its first step.
+    curves = shown.curves if shown.curves is not None and shown.curves.steps else None
+    if curves is not None:
+        drawn["chart-training"] = charts.draw_curves(curves)
     transitions = {}
     for i, (name, found) in enumerate(shown.transitions.items()):
         transitions[name] = f"chart-transitions-{i}"
@@ -144,13 +145,14 @@ def make_page(shown: Evaluated, most_passages: int = 500) -> str:
         ],
         total_suspects=len(suspects),
         sure=SURE,
+        # Also where nothing is found.
+        is_known=any(outcome and outcome.likely is not None for outcome in outcomes),
         describe=_describe,
         items=_make_items(marker, passages, sorts, most_passages),
         total_passages=len(passages),
         was_cut=any(passage.start for passage in passages),
         reliability=reliability,
-        curves=shown.curves,
-        duration=_format_duration(shown.curves),
+        curves=curves,
         transitions=transitions,
         charts={name: chart for name, chart in drawn.items() if chart is not None},
         marker=marker,
@@ -217,10 +219,6 @@ def _measure(outcomes: Sequence[Optional[Outcome]]) -> Optional[Reliability]:
         return None
     confidence, correct = map(numpy.asarray, zip(*pairs, strict=True))
     return measure_reliability(Judged(confidence, correct))
-
-
-def _format_duration(curves: Optional[Curves]) -> str:
-    return "" if curves is None else str(timedelta(seconds=round(curves.seconds)))
 
 
 @cache

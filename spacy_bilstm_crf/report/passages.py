@@ -77,12 +77,16 @@ def _make_passage(
     def is_here(ent: Entity) -> bool:
         return start <= ent.start_char < end
 
+    missing = frozenset(outcome.missing)
     sure = [outcome.confidence[ent] for ent in outcome.confidence if is_here(ent)]
     # Of what it does not predict it should not be sure.
     sure += [
         1.0 - probability
         for ent, probability in (outcome.likely or {}).items()
-        if is_here(ent) and ent not in outcome.guessed
+        if is_here(ent)
+        and ent not in outcome.guessed
+        # What it predicts there is left out.
+        and missing.isdisjoint(range(ent.start, ent.end))
     ]
     if outcome.likely is not None and not sure:
         sure = [1.0]
@@ -104,18 +108,18 @@ def _find_end(outcome: Outcome, start: int) -> int:
     text = outcome.text
     if len(text) - start <= LONGEST:
         return len(text)
-    ents = [
-        ent
-        for ent in (*outcome.gold, *outcome.guessed)
-        if ent.end_char > start and ent.start_char < start + LONGEST
-    ]
+    ents = [ent for ent in (*outcome.gold, *outcome.guessed) if ent.end_char > start]
+    here = [ent for ent in ents if ent.start_char < start + LONGEST]
 
     def is_free(end: int) -> bool:
-        return not any(ent.start_char < end < ent.end_char for ent in ents)
+        return not any(ent.start_char < end < ent.end_char for ent in here)
 
     near = [end for end in range(start + LONGEST, start, -1) if is_free(end)]
     for end in near:
         if text[end - 1] in ENDS:
             return end
+    end = near[0] if near else start + LONGEST
     # One entity longer than a passage, or entities that overlap each other all along.
-    return near[0] if near else max(ent.end_char for ent in ents)
+    while cut := [ent.end_char for ent in ents if ent.start_char < end < ent.end_char]:
+        end = max(cut)
+    return end

@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span
 from spacy.training import Example
+from thinc.api import fix_random_seed
 
 from spacy_bilstm_crf.evaluation import outcomes as module
 from spacy_bilstm_crf.evaluation.metrics import count_named
 from spacy_bilstm_crf.evaluation.outcomes import Entity, make_outcome, predict_outcomes
+from spacy_bilstm_crf.reading import Reading
 
 NLP = spacy.blank("zh")
 TEXT = "张伟在北京大学工作"
@@ -144,3 +146,91 @@ def test_predictions_do_not_see_the_gold(ruled):
     [outcome] = predict_outcomes(ruled, [Example(ruled.make_doc(TEXT), gold)])
     assert [ent.label for ent in outcome.guessed] == ["PER"]
     assert [ent.label for ent in outcome.gold] == ["ORG"]
+
+
+def read(doc, confidence, likely=None):
+    """A reading of a Doc. Entities are start and end, in characters, and label."""
+    return Reading(doc, [], confidence, {}, likely)
+
+
+def test_confidence_is_that_of_entities_that_are_found():
+    gold = make_doc(TEXT, [(0, 2, "PER")])
+    guessed = make_doc(TEXT, [(0, 2, "PER"), (3, 7, "ORG")])
+    # The other one is that of another component.
+    reading = read(guessed, {(3, 7, "ORG"): 0.8})
+    outcome = make_outcome(Example(guessed, gold), reading)
+    assert outcome.confidence == {outcome.guessed[1]: 0.8}
+    assert outcome.likely is None
+
+
+def test_confidence_is_that_of_the_entity_on_the_tokens_of_the_gold():
+    gold = make_doc(["张伟", "在", "北京", "大学", "工作"], [(0, 1, "PER"), (2, 4, "ORG")])
+    guessed = make_doc(TEXT, [(0, 2, "PER"), (3, 6, "ORG")])
+    reading = read(guessed, {(0, 2, "PER"): 0.9, (3, 6, "ORG"): 0.7})
+    outcome = make_outcome(Example(guessed, gold), reading)
+    assert outcome.confidence == dict(zip(outcome.gold, [0.9, 0.7], strict=True))
+
+
+def test_entities_that_are_ignored_have_no_confidence():
+    gold = make_doc(TEXT, [(0, 2, "PER")], missing=[4])
+    guessed = make_doc(TEXT, [(3, 7, "ORG")])
+    outcome = make_outcome(Example(guessed, gold), read(guessed, {(3, 7, "ORG"): 0.8}))
+    assert (outcome.ignored, outcome.confidence) == (1, {})
+
+
+def test_likely_spans_are_those_that_tokens_of_the_gold_can_have():
+    gold = make_doc(["张伟", "在", "北京", "大学", "工作"], [(0, 1, "PER")])
+    guessed = make_doc(TEXT)
+    likely = {(0, 2, "PER"): 0.3, (3, 6, "ORG"): 0.2, (3, 7, "ORG"): 0.1}
+    outcome = make_outcome(Example(guessed, gold), read(guessed, {}, likely))
+    assert outcome.likely == {
+        Entity(0, 1, "PER", 0, 2): 0.3,
+        Entity(2, 4, "ORG", 3, 7): 0.1,
+    }
+
+
+def test_without_a_reading_nobody_knows():
+    doc = make_doc(TEXT, [(0, 2, "PER")])
+    outcome = make_outcome(Example(doc, doc))
+    assert (outcome.confidence, outcome.likely) == ({}, None)
+
+
+@pytest.fixture(scope="module")
+def unsure():
+    """A pipeline that has learned nothing yet, but guesses."""
+    fix_random_seed(0)
+    nlp = spacy.blank("zh")
+    model = {"hidden_width": 8, "dropout": 0.1, "tok2vec": {"width": 4}}
+    nlp.add_pipe("bilstm_crf", name="ner", config={"model": model})
+    eg = Example(nlp.make_doc(TEXT), make_doc(TEXT, [(0, 2, "PER"), (3, 7, "ORG")]))
+    nlp.initialize(lambda: [eg])
+    return nlp
+
+
+def test_to_ask_how_sure_it_is_changes_nothing(unsure, monkeypatch):
+    texts = [TEXT, "", "张伟", "工作" * 5]
+    monkeypatch.setattr(module, "BATCH_SIZE", 3)
+    plain, asked = (
+        list(
+            predict_outcomes(
+                unsure,
+                [Example(unsure.make_doc(text), make_doc(text)) for text in texts],
+                minimum=minimum,
+            )
+        )
+        for minimum in (None, 0.01)
+    )
+    # Nobody can say where an empty text has entities.
+    assert asked.pop(1) is plain.pop(1) is None
+    for one, other in zip(asked, plain, strict=True):
+        assert one._replace(confidence={}, likely=None) == other
+        assert {*one.confidence} == {*one.guessed}
+        assert one.likely
+    assert asked[0].guessed
+
+
+def test_a_pipeline_without_probabilities_knows_nothing(ruled):
+    eg = Example(ruled.make_doc(TEXT), make_doc(TEXT))
+    [outcome] = predict_outcomes(ruled, [eg], minimum=0.01)
+    assert outcome.guessed
+    assert (outcome.confidence, outcome.likely) == ({}, None)
