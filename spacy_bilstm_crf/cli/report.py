@@ -1,5 +1,6 @@
 """spacy bilstm-crf report: what a pipeline gets wrong, on one page."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Dict, Optional
@@ -10,6 +11,7 @@ from spacy.language import Language
 
 from .. import __version__
 from ..component import BiLSTMCRF
+from ..corpus.outputs import aside
 from ..evaluation.scores import score_outcomes
 from ..evaluation.suspects import LEAST
 from ..report.curves import read_curves
@@ -35,6 +37,7 @@ TRAIN = "Training data (.spacy): what does the pipeline know from them?"
 LOG = "Step log of the training. Default: steps.jsonl beside the folder of MODEL, if there."
 SENTENCES = "List so many sentences at most, the worst ones."
 STEP_LOG = "steps.jsonl"
+SUFFIXES = (".html", ".htm")
 # What draws the page. Jinja2 comes with spaCy.
 LIBRARIES = ("altair", "vl_convert")
 
@@ -65,6 +68,7 @@ def report_cli(
     from ..report.page import Evaluated, make_page
 
     try:
+        require_page(output)
         setup_gpu(use_gpu, silent=True)
         nlp = spacy.load(model)
         log = log or find_log(model)
@@ -86,10 +90,11 @@ def report_cli(
             transitions=list_transitions(nlp),
             curves=curves,
         )
-        page = make_page(shown, sentences)
-        output.parent.mkdir(parents=True, exist_ok=True)
         # Byte by byte what was hashed.
-        output.write_bytes(page.encode())
+        temporary = aside(output)
+        with temporary.open("xb") as file:
+            file.write(make_page(shown, sentences).encode())
+        os.replace(temporary, output)
     except FAULTS as error:
         msg.fail(" ".join(str(error).split()), exits=1)
     else:
@@ -104,6 +109,22 @@ def require_libraries() -> None:
             f"the report needs {', '.join(missing)}: "
             "python -m pip install 'spacy-bilstm-crf[report]'",
             exits=1,
+        )
+
+
+def require_page(output: Path) -> None:
+    """See to it that the page can be written, before all the work.
+
+    output (Path): The page. Its folder is created if need be.
+    RAISES (ValueError): If it is called as if it were something else, such as the data.
+    RAISES (OSError): If its folder cannot be created, or written to.
+    """
+    if output.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{output} is no name for a page: let it end in .html")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(output.parent, os.W_OK):
+        raise PermissionError(
+            f"{output.parent} cannot be written to: choose another folder"
         )
 
 

@@ -58,7 +58,8 @@ def find_mistakes(outcome: Outcome) -> List[Mistake]:
     RETURNS (List[Mistake]): The mistakes, in the order of the text.
     """
     # Several may be in one place, where tokens differ: one that is right goes first.
-    guessed = sorted(outcome.guessed, key=lambda ent: ent not in outcome.gold)
+    right = frozenset(outcome.gold)
+    guessed = sorted(outcome.guessed, key=lambda ent: ent not in right)
     pairs = pair_entities(outcome.gold, guessed, "exact")
     mistakes = [
         Mistake(pair.gold, pair.guess, kind) for pair in pairs if (kind := _judge(pair))

@@ -18,7 +18,8 @@ MISSED, SPURIOUS = "(missed)", "(spurious)"
 MAX_TAGS = 101
 WIDTH, HEIGHT = 560, 240
 # Pixels of a cell.
-CELL, TAG_CELL = 50, 14
+CELL, TAG_CELL = 64, 14
+TENS = [0, *(10**i for i in range(9))]
 START, END = "(start)", "(end)"
 
 
@@ -189,30 +190,32 @@ def draw_curves(curves: Curves) -> Chart:
     curves (Curves): The curves.
     RETURNS (Chart): Loss, scores and learning rate, one above the other.
     """
-    loss = _draw_lines(curves.losses, "loss", "component", "loss per text", log=True)
-    scores = _draw_lines(curves.scores, "value", "score", "score on the dev data")
-    rates = _draw_lines(curves.rates, "learn_rate", None, "learning rate")
-    parts: List[Any] = [part for part in (loss, scores, rates) if part is not None]
+    last = max((row["step"] for row in [*curves.losses, *curves.scores]), default=0)
+    steps = altair.X("step:Q", scale=altair.Scale(domain=[0, last], nice=False))
+    parts: List[Any] = [
+        _draw_lines(rows, steps, *texts)
+        for rows, *texts in (
+            (curves.losses, "loss", "component", "loss per text", "symlog"),
+            (curves.scores, "value", "score", "score on the dev data", "linear"),
+            (curves.rates, "learn_rate", None, "learning rate", "linear"),
+        )
+        if rows
+    ]
     joined = altair.vconcat(*parts).resolve_scale(color="independent")
     return _finish(joined)
 
 
 def _draw_lines(
-    rows: List[Dict[str, Any]], y: str, color: Optional[str], title: str, log: bool = False
+    rows: List[Dict[str, Any]], x: Any, y: str, color: Any, title: str, scale: Any
 ) -> Any:
-    if not rows:
-        return None
-    scale = altair.Scale(type="symlog" if log else "linear")
+    # A logarithmic axis has its marks at powers of ten.
+    axis = altair.Axis(values=TENS) if scale == "symlog" else altair.Axis()
     chart = (
         altair.Chart(altair.Data(values=rows))
         .mark_line(point=len(rows) < 30)
         .encode(
-            x=altair.X("step:Q", scale=altair.Scale(nice=False)),
-            y=altair.Y(
-                f"{y}:Q",
-                title=title,
-                scale=scale,
-            ),
+            x=x,
+            y=altair.Y(f"{y}:Q", title=title, scale=altair.Scale(type=scale), axis=axis),
             tooltip=["step:Q", f"{y}:Q", *([f"{color}:N"] if color else [])],
         )
         .properties(width=WIDTH, height=HEIGHT // 2)

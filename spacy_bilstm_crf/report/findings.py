@@ -73,7 +73,7 @@ class LabelFindings:
     @property
     def is_rare(self) -> bool:
         """RETURNS (bool): Whether there are too few entities to say much."""
-        return self.counts.gold < FEW
+        return max(self.counts.gold, self.counts.guessed) < FEW
 
 
 def list_sorts(confusions: Dict[Confusion, Found]) -> List[Sort]:

@@ -81,7 +81,9 @@ class Marker:
         marked = self.mark(piece, here, {*places}, confidence, start)
         before = "… " if start else ""
         after = " …" if end < len(outcome.text) else ""
-        return Markup("<div class=example>{}{}{}</div>").format(before, marked, after)
+        direction = self._settings["direction"]
+        html = Markup('<div class=example dir="{}">{}{}{}</div>')
+        return html.format(direction, before, marked, after)
 
     def _describe(
         self, ent: Entity, is_wrong: bool, confidence: Mapping[Entity, float]

@@ -131,6 +131,7 @@ def make_page(shown: Evaluated, most_passages: int = 500) -> str:
         doubts=list_doubts(scores),
         labels=labels,
         worst=wrong[0] if wrong else None,
+        worst_frequent=next((found for found in wrong if not found.is_rare), None),
         most=max(wrong, key=lambda found: found.mistakes, default=None),
         most_sorts=MAX_SORTS,
         sorts=sorts,
@@ -160,6 +161,7 @@ def make_page(shown: Evaluated, most_passages: int = 500) -> str:
         ways=WAYS,
         library=Markup(library),
         script=Markup(script),
+        licences=_read("page.licences.txt"),
         style=Markup(_read("page.css")),
         hashes=" ".join(_hash(text) for text in (library, script)),
     )
@@ -209,12 +211,11 @@ def _describe(suspect: Suspect) -> str:
 def _measure(outcomes: Sequence[Optional[Outcome]]) -> Optional[Reliability]:
     """RETURNS (Optional[Reliability]): Whether confidence can be trusted. None if there is
     none."""
-    pairs = [
-        (score, ent in outcome.gold)
-        for outcome in outcomes
-        if outcome is not None
-        for ent, score in outcome.confidence.items()
-    ]
+    pairs = []
+    for outcome in outcomes:
+        if outcome is not None:
+            right = frozenset(outcome.gold)
+            pairs += [(score, ent in right) for ent, score in outcome.confidence.items()]
     if not pairs:
         return None
     confidence, correct = map(numpy.asarray, zip(*pairs, strict=True))

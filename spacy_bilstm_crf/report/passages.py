@@ -1,14 +1,19 @@
 """What the page lists: sentences, or passages of long documents."""
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Sequence
+from itertools import pairwise
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, TypeVar
+
+import numpy
 
 from ..evaluation.mistakes import Mistake, find_mistakes
 from ..evaluation.outcomes import Entity, Outcome
 
 # More characters are cut: a page of whole books is not to be read, nor to be loaded.
 LONGEST = 400
+ItemT = TypeVar("ItemT")
 ENDS = frozenset("\n。！？!?.;；")
 
 
@@ -46,14 +51,31 @@ def cut_passages(outcomes: Sequence[Optional[Outcome]]) -> Iterator[Passage]:
     YIELDS (Passage): The passages of all documents that have annotation, in order.
     """
     for number, outcome in enumerate(outcomes):
-        if outcome is None:
+        if outcome is None or not outcome.text:
             continue
-        mistakes = find_mistakes(outcome)
-        start = 0
-        while start < len(outcome.text):
-            end = _find_end(outcome, start)
-            yield _make_passage(number, outcome, mistakes, start, end)
-            start = end
+        bounds = [0, *_find_ends(outcome)]
+        parts = zip(
+            pairwise(bounds),
+            _divide([(ent, ent) for ent in outcome.gold], bounds),
+            _divide([(ent, ent) for ent in outcome.guessed], bounds),
+            _divide([(some.ents[0], some) for some in find_mistakes(outcome)], bounds),
+            _divide(list(_list_sureness(outcome)), bounds),
+            strict=True,
+        )
+        for (start, end), gold, guessed, mistakes, sure in parts:
+            # There is nothing that it would find there.
+            certain = None if outcome.likely is None else 1.0
+            yield Passage(
+                number=number,
+                start=start,
+                end=end,
+                text=outcome.text[start:end],
+                gold=gold,
+                guessed=guessed,
+                confidence=outcome.confidence,
+                mistakes=mistakes,
+                sureness=min(sure, default=certain),
+            )
 
 
 def rank_passages(passages: Sequence[Passage], most: int) -> List[Passage]:
@@ -71,55 +93,42 @@ def rank_passages(passages: Sequence[Passage], most: int) -> List[Passage]:
     return sorted(passages, key=badness)[:most]
 
 
-def _make_passage(
-    number: int, outcome: Outcome, mistakes: List[Mistake], start: int, end: int
-) -> Passage:
-    def is_here(ent: Entity) -> bool:
-        return start <= ent.start_char < end
-
-    missing = frozenset(outcome.missing)
-    sure = [outcome.confidence[ent] for ent in outcome.confidence if is_here(ent)]
-    # Of what it does not predict it should not be sure.
-    sure += [
-        1.0 - probability
-        for ent, probability in (outcome.likely or {}).items()
-        if is_here(ent)
-        and ent not in outcome.guessed
-        # What it predicts there is left out.
-        and missing.isdisjoint(range(ent.start, ent.end))
-    ]
-    if outcome.likely is not None and not sure:
-        sure = [1.0]
-    return Passage(
-        number=number,
-        start=start,
-        end=end,
-        text=outcome.text[start:end],
-        gold=[ent for ent in outcome.gold if is_here(ent)],
-        guessed=[ent for ent in outcome.guessed if is_here(ent)],
-        confidence=outcome.confidence,
-        mistakes=[some for some in mistakes if is_here(some.ents[0])],
-        sureness=min(sure, default=None),
-    )
+def _list_sureness(outcome: Outcome) -> Iterator[Tuple[Entity, float]]:
+    """YIELDS (Tuple[Entity, float]): How sure the pipeline is of what it finds, and that
+    there is nothing else."""
+    yield from outcome.confidence.items()
+    guessed, missing = frozenset(outcome.guessed), frozenset(outcome.missing)
+    for ent, probability in (outcome.likely or {}).items():
+        # What it predicts on tokens without annotation is left out.
+        if ent not in guessed and missing.isdisjoint(range(ent.start, ent.end)):
+            yield ent, 1.0 - probability
 
 
-def _find_end(outcome: Outcome, start: int) -> int:
-    """Find the end of a passage: that of a sentence, if there is one."""
+def _divide(
+    items: Sequence[Tuple[Entity, ItemT]], bounds: Sequence[int]
+) -> List[List[ItemT]]:
+    """RETURNS (List[List[ItemT]]): What belongs to each passage, by where it begins."""
+    parts: List[List[ItemT]] = [[] for _ in bounds[1:]]
+    for ent, item in items:
+        parts[bisect_right(bounds, ent.start_char) - 1].append(item)
+    return parts
+
+
+def _find_ends(outcome: Outcome) -> Iterator[int]:
+    """Find the ends of passages: those of sentences, if there are any."""
     text = outcome.text
-    if len(text) - start <= LONGEST:
-        return len(text)
-    ents = [ent for ent in (*outcome.gold, *outcome.guessed) if ent.end_char > start]
-    here = [ent for ent in ents if ent.start_char < start + LONGEST]
-
-    def is_free(end: int) -> bool:
-        return not any(ent.start_char < end < ent.end_char for ent in here)
-
-    near = [end for end in range(start + LONGEST, start, -1) if is_free(end)]
-    for end in near:
-        if text[end - 1] in ENDS:
-            return end
-    end = near[0] if near else start + LONGEST
-    # One entity longer than a passage, or entities that overlap each other all along.
-    while cut := [ent.end_char for ent in ents if ent.start_char < end < ent.end_char]:
-        end = max(cut)
-    return end
+    # Where a cut would go through an entity.
+    inside = numpy.zeros(len(text) + 1, dtype="bool")
+    for ent in (*outcome.gold, *outcome.guessed):
+        inside[ent.start_char + 1 : ent.end_char] = True
+    start = 0
+    while len(text) - start > LONGEST:
+        limit = start + LONGEST
+        near = [end for end in range(limit, start, -1) if not inside[end]]
+        ends = (end for end in near if text[end - 1] in ENDS)
+        # One entity longer than a passage, or some that overlap each other all along.
+        far = limit + int(numpy.argmin(inside[limit:]))
+        start = next(ends, near[0] if near else far)
+        yield start
+    if start < len(text):
+        yield len(text)

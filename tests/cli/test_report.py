@@ -119,6 +119,30 @@ def test_a_page_is_written(run, tmp_path):
     assert [path.name for path in output.parent.iterdir()] == ["out.html"]
 
 
+@pytest.mark.parametrize("name", ["test.spacy", "page", "training/model-best/meta.json"])
+def test_nothing_else_is_taken_for_a_page(run, folder, name):
+    before = (folder / name).read_bytes() if (folder / name).exists() else None
+    code, shown = run("training/model-best", "test.spacy", name)
+    assert (code, shown) == (1, f"✘ {name} is no name for a page: let it end in .html")
+    assert before == ((folder / name).read_bytes() if before else None)
+
+
+def test_a_folder_that_cannot_be_there_is_an_error_before_any_work(run, monkeypatch):
+    monkeypatch.setattr(report.spacy, "load", None)
+    code, shown = run("training/model-best", "test.spacy", "text.txt/page.html")
+    assert code == 1
+    assert "text.txt" in shown
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    code, shown = run("training/model-best", "test.spacy", tmp_path / "page.html")
+    assert (code, shown) == (
+        1,
+        f"✘ {tmp_path} cannot be written to: choose another folder",
+    )
+
+
 def test_it_says_what_the_pipeline_gets_wrong(read):
     page = read("training/model-best")
     assert "How good is training/model-best?" in page

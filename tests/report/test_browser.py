@@ -368,7 +368,10 @@ def test_the_page_is_as_wide_as_the_window(
     path = tmp_path / "page.html"
     path.write_text(make_page(evaluate(outcomes)), encoding="utf8")
     page = visit(path)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.locator("#tags summary").click()
+    for width in (1280, 600, 400):
+        page.set_viewport_size({"width": width, "height": 700})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     chart = page.locator("#chart-confusion")
     assert chart.evaluate("element => element.scrollWidth > element.clientWidth")
     assert chart.locator(".mark-rect path[aria-label]").count() == 30

@@ -82,10 +82,18 @@ def test_the_worst_label_is_named_and_why(make, outcomes):
     text = tidy(found)
     assert (
         "The worst label: LOC of 4 found 0 are right: F 0.0 (0.0–0.0). There are few of "
-        "it: this may be chance. Why: 4 mistakes, 4 × ORG taken for LOC."
+        "it: this may be chance. Of those that are not so rare, ORG is the worst: F 82.8"
     ) in text
+    assert "Why: 4 mistakes, 4 × ORG taken for LOC." in text
     assert "Most mistakes: ORG, 5 of all 5, at F 82.8." in text
     assert '<a href="#sort-0">4 × ORG taken for LOC</a>' in html
+
+
+def test_licences_of_what_is_embedded_are_there(make, good):
+    text = tidy(make([good])[1])
+    for name in ("vega-embed", "vega-lite", "vega-util", "d3-array", "lodash.debounce"):
+        assert name in text
+    assert "Redistributions in binary form must reproduce" in text
 
 
 def test_there_may_be_no_mistakes(make, good):
@@ -259,8 +267,8 @@ def test_a_browser_runs_the_scripts_of_the_page_and_no_others(make, outcomes):
         for script in found.scripts[-2:]
     ]
     assert policy == (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src "
-        + " ".join(hashes)
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; script-src " + " ".join(hashes)
     )
     # Scripts that are no data.
     assert sum(tag == "script" and not attrs for tag, attrs in found.tags) == 2
