@@ -6,7 +6,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from .component import BiLSTMCRF
-from .doc_spans import ScoredSpans, read_spans
+from .doc_spans import ScoredSpans, drop_unsure, read_spans
 
 # Offset of the first character, offset after the last one, and label.
 Entity = Tuple[int, int, str]
@@ -65,24 +65,25 @@ def read_docs(
     readings = [Reading(doc, [], {}, {}) for doc in docs]
     for name in nlp.pipe_names:
         component: Any = nlp.get_pipe(name)
-        ready = [reading.doc for reading in readings]
-        asked: List[Dict[Entity, float]] = [{} for _ in ready]
+        docs = [reading.doc for reading in readings]
+        asked: List[Dict[Entity, float]] = [{} for _ in docs]
         if isinstance(component, BiLSTMCRF):
-            asked, likely = _ask_confidence(component, ready, minimum)
+            if top_k is not None:
+                found = _ask_alternatives(component, docs, top_k)
+                for reading, some in zip(readings, found, strict=True):
+                    reading.alternatives[name] = some
+            asked, likely = _annotate(component, docs, minimum)
             readings = [
                 reading._replace(likely=_join(reading.likely, spans))
                 for reading, spans in zip(readings, likely, strict=True)
             ]
-            if top_k is not None:
-                found = _ask_alternatives(component, ready, top_k)
-                for reading, some in zip(readings, found, strict=True):
-                    reading.alternatives[name] = some
-        # Not the component itself: spaCy knows what its errors mean.
-        others = [other for other in nlp.pipe_names if other != name]
-        piped = list(nlp.pipe(ready, disable=others))
+        else:
+            # Not the component itself: spaCy knows what its errors mean.
+            others = [other for other in nlp.pipe_names if other != name]
+            docs = list(nlp.pipe(docs, disable=others))
         readings = [
             _go_on(reading, doc, own)
-            for reading, doc, own in zip(readings, piped, asked, strict=True)
+            for reading, doc, own in zip(readings, docs, asked, strict=True)
         ]
     return readings
 
@@ -113,13 +114,21 @@ def _go_on(reading: Reading, doc: Doc, asked: Dict[Entity, float]) -> Reading:
     return reading._replace(doc=doc, ents=ents, confidence=confidence)
 
 
-def _ask_confidence(
+def _annotate(
     component: BiLSTMCRF, docs: List[Doc], minimum: Optional[float]
 ) -> Tuple[List[Dict[Entity, float]], List[Optional[Dict[Entity, float]]]]:
+    """Do what the component does, in whose answer there is its confidence too.
+
+    component (BiLSTMCRF): The component.
+    docs (List[Doc]): The Docs, which get its entities.
+    minimum (Optional[float]): See `read_docs`.
+    RETURNS (Tuple[List[Dict], List[Optional[Dict]]]): How sure it is of each of its own
+        entities, and the likely spans, of each Doc.
+    """
     # Says so if it was never initialized.
     component.predict([])
     query = component.make_query(docs)._replace(temperature=component.cfg["temperature"])
-    if minimum is not None:
+    if minimum is not None or component.min_probability is not None:
         query = query._replace(want="spans")
     answers: Any = component.model.predict(query)
     found, shown = read_spans(docs, answers, component.labels, minimum)
@@ -128,6 +137,9 @@ def _ask_confidence(
         given = [] if component.overwrite else list_ents(doc)
         pairs = _score(scored).items()
         asked.append({ent: score for ent, score in pairs if ent not in given})
+    if component.threshold > 0.0 and answers:
+        answers = drop_unsure(answers, component.threshold, query.allowed)
+    component.set_annotations(docs, answers)
     if minimum is None:
         return asked, [None] * len(docs)
     return asked, [_score(scored) for scored in shown]

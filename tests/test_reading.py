@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy
 import pytest
 import spacy
 from spacy.training import Example
@@ -192,6 +193,23 @@ def test_likely_spans_are_those_that_the_component_shows(nlp):
 def test_confidence_is_the_same_where_likely_spans_are_asked_for(nlp):
     [reading] = read_all(nlp, [TEXT], minimum=0.02)
     assert reading.confidence == pytest.approx(read_text(nlp, TEXT).confidence, abs=1e-5)
+
+
+@pytest.mark.parametrize("minimum", [None, 0.3])
+@pytest.mark.parametrize("threshold", [0.0, 0.9])
+@pytest.mark.parametrize("shown", [None, 0.02])
+def test_docs_are_annotated_as_by_the_pipeline(nlp, shown, threshold, minimum):
+    # It is sure of one entity and not of the other.
+    ner = nlp.get_pipe("ner")
+    ner.spans_key, ner.min_probability, ner.threshold = "sc", shown, threshold
+    ner.cfg["temperature"] = 2.0
+    texts = [TEXT, "李娜在上海", ""]
+    readings = read_all(nlp, texts, minimum=minimum)
+    for reading, expected in zip(readings, nlp.pipe(texts), strict=True):
+        assert reading.doc.to_json() == expected.to_json()
+        numpy.testing.assert_array_equal(
+            reading.doc.spans["sc"].attrs["scores"], expected.spans["sc"].attrs["scores"]
+        )
 
 
 def test_likely_spans_are_those_of_all_components(saved):
