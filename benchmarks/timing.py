@@ -91,4 +91,7 @@ def machine() -> Dict[str, Any]:
 
 def write_json(path: Path, results: Dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": machine(), **results}, indent=1) + "\n", "utf8")
+    # Results of an earlier run may be among them, and its machine.
+    content = {"machine": None, **results}
+    content["machine"] = machine()
+    path.write_text(json.dumps(content, indent=1) + "\n", "utf8")

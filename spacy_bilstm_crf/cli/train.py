@@ -3,7 +3,7 @@
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Dict, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Dict, Optional
 
 import typer
 from click import NoSuchOption
@@ -22,6 +22,9 @@ from wasabi.printer import Printer
 from ..component_names import require_plain_names
 from ..model.transformer import require_transformers
 from .show import msg
+
+if TYPE_CHECKING:
+    from ..training.ranks.group import Ranks
 
 # What a wrong config, path or option ends in, here or within spaCy; and what stops a
 # training, with a message that says what to do.
@@ -59,10 +62,14 @@ def train_cli(
     """
     if verbose:
         logger.setLevel(logging.DEBUG)
-    import_code(code_path)
     try:
-        overrides = parse_config_overrides(ctx.args)
-        run(config_path, output, overrides, resume=resume, use_gpu=use_gpu)
+        # It needs torch: the other commands do not, and `doctor` says so if it is broken.
+        from ..training.ranks.join import join_ranks
+
+        with join_ranks(use_gpu, () if verbose else FAULTS) as ranks:
+            import_code(code_path)
+            overrides = parse_config_overrides(ctx.args)
+            run(config_path, output, overrides, resume=resume, use_gpu=use_gpu, ranks=ranks)
     except FAULTS as error:
         if verbose:
             raise
@@ -76,6 +83,7 @@ def run(
     *,
     resume: bool = False,
     use_gpu: int = -1,
+    ranks: "Optional[Ranks]" = None,
 ) -> None:
     """Initialize a pipeline, and train it from the beginning or from a checkpoint.
 
@@ -84,8 +92,8 @@ def run(
     overrides (Dict[str, Any]): Settings that the config gets, by their dotted name.
     resume (bool): Whether to go on from the checkpoint in the output folder.
     use_gpu (int): GPU ID or -1.
+    ranks (Optional[Ranks]): The processes that train together, if there are several.
     """
-    # They need torch: the other commands do not, and `doctor` says so if it is broken.
     from ..training.checkpoint import find_checkpoint
     from ..training.loop import train
 
@@ -94,13 +102,16 @@ def run(
         if resume:
             raise ValueError("--resume needs --output, the folder with the checkpoint")
         msg.info("No output directory provided")
-    else:
+    elif ranks is None or ranks.leads:
         # Initializing takes time: whatever is wrong here is better said before.
         checkpoint = find_checkpoint(output, resume)
         if not output.exists():
             output.mkdir(parents=True)
             msg.good(f"Created output directory: {output}")
         msg.info(f"Saving to output directory: {output}")
+    if ranks is not None:
+        checkpoint = ranks.broadcast(checkpoint)
+        use_gpu = ranks.pick_gpu(use_gpu)
     setup_gpu(use_gpu)
     with show_validation_error(config_path):
         config = load_config(config_path, overrides=overrides, interpolate=False)
@@ -119,4 +130,11 @@ def run(
             msg.warn(f"Another version: {change}. The last digits may differ")
     elif resume:
         msg.info(f"No checkpoint in {output}: starting from the beginning")
-    train(nlp, output, checkpoint=checkpoint, stdout=sys.stdout, stderr=sys.stderr)
+    train(
+        nlp,
+        output,
+        checkpoint=checkpoint,
+        ranks=ranks,
+        stdout=sys.stdout,
+        stderr=sys.stderr,
+    )

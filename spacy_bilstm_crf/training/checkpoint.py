@@ -2,10 +2,10 @@
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 from spacy.language import Language
 from thinc.api import Optimizer
@@ -64,6 +64,10 @@ class Checkpoint:
     nr_update (Dict[str, int]): How often each of the weights was updated.
     fingerprint (Fingerprint): What the training depends on.
     versions (Dict[str, str]): Versions of the packages that it ran with.
+    others (List[Dict[str, Any]]): State of the generators of the other ranks, if there were
+        several.
+    rank (int): The rank that goes on from it. Rank 0 gives the others what they need of the
+        arrays.
     """
 
     folder: Path
@@ -72,6 +76,14 @@ class Checkpoint:
     nr_update: Dict[str, int]
     fingerprint: Fingerprint
     versions: Dict[str, str]
+    others: List[Dict[str, Any]] = field(default_factory=list)
+    rank: int = 0
+
+    def of_rank(self, rank: int) -> "Checkpoint":
+        """RETURNS (Checkpoint): The same, for another rank than 0. What all of them have
+        learned is the past of rank 0, whose figures are added to those of the others."""
+        progress = replace(self.progress, losses={}, words=0)
+        return replace(self, progress=progress, random=self.others[rank - 1], rank=rank)
 
     def require_same_training(self, fingerprint: Fingerprint) -> None:
         """Raise CheckpointError if a training is another one.
@@ -106,7 +118,8 @@ class Checkpoint:
         """
         weights = list_weights(nlp, exclude)
         try:
-            load_arrays(self.folder, weights, optimizer)
+            if self.rank == 0:
+                load_arrays(self.folder, weights, optimizer)
         except ValueError as error:
             raise CheckpointError(f"{error}: remove {self.folder} to start anew") from error
         for name, count in self.nr_update.items():
@@ -138,6 +151,7 @@ def save_checkpoint(
     exclude: Iterable[str],
     progress: Progress,
     fingerprint: Fingerprint,
+    others: Sequence[Dict[str, Any]] = (),
 ) -> None:
     """Write a checkpoint in the place of the one before.
 
@@ -147,6 +161,7 @@ def save_checkpoint(
     exclude (Iterable[str]): Names of components that are not trained.
     progress (Progress): How far the training has come.
     fingerprint (Fingerprint): What the training depends on.
+    others (Sequence[Dict[str, Any]]): State of the generators of the other ranks.
     """
     weights = list_weights(nlp, exclude)
     counts = optimizer.nr_update
@@ -157,6 +172,7 @@ def save_checkpoint(
         "progress": asdict(progress),
         "nr_update": {n: counts[w.key] for n, w in weights.items() if w.key in counts},
         "random": get_random_state(),
+        "others": list(others),
     }
     with replace_folder(path) as folder:
         save_arrays(folder, weights, optimizer)

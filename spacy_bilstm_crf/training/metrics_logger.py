@@ -194,7 +194,9 @@ class MetricsLogger:
         self._write(STEP, self._steps.ended, row)
         if info is not None:
             scores = {"score": info["score"], "scores": info["other_scores"]}
-            self._write(EVALUATION, timer(), {**scores, "losses": info["losses"]})
+            # Of each rank, where there are several.
+            pace = {key: info[key] for key in ("rank_docs_per_second",) if key in info}
+            self._write(EVALUATION, timer(), {**scores, "losses": info["losses"], **pace})
         self._docs += row["docs"]
         self._seconds += row["step_seconds"]
         if self._seconds:

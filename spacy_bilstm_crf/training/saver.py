@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Sequence
 
 from spacy.language import Language
 from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
@@ -73,12 +73,18 @@ class Saver:
                 shutil.copytree(self.model_last, folder, dirs_exist_ok=True)
 
     def save_checkpoint(
-        self, info: Dict[str, Any], epoch_starts: List[Any], *, finished: bool = False
+        self,
+        info: Dict[str, Any],
+        epoch_starts: List[Any],
+        others: Sequence[Dict[str, Any]] = (),
+        *,
+        finished: bool = False,
     ) -> None:
         """Write the checkpoint.
 
         info (Dict[str, Any]): What spaCy's loop tells of the last step.
         epoch_starts (List[Any]): State of `random` at the start of each epoch.
+        others (Sequence[Dict[str, Any]]): State of the generators of other ranks.
         finished (bool): Whether there is nothing left to do.
         """
         progress = Progress(
@@ -98,4 +104,5 @@ class Saver:
             self._exclude,
             progress,
             self._fingerprint,
+            others,
         )

@@ -13,13 +13,18 @@ from thinc.api import Config
 from thinc.util import partial
 
 from .checkpoint import Checkpoint, Progress
+from .ranks.together import Together
 from .replay import Epochs, replay_batches, replay_scores
 
 Steps = Iterator[Tuple[Any, Dict[str, Any], Optional[bool]]]
 
 
 def make_steps(
-    nlp: Language, config: Config, T: Dict[str, Any], checkpoint: Optional[Checkpoint]
+    nlp: Language,
+    config: Config,
+    T: Dict[str, Any],
+    checkpoint: Optional[Checkpoint],
+    together: Optional[Together] = None,
 ) -> Tuple[Steps, Epochs]:
     """Put spaCy's loop together.
 
@@ -27,6 +32,7 @@ def make_steps(
     config (Config): Its config, interpolated.
     T (Dict[str, Any]): What the section `[training]` makes.
     checkpoint (Optional[Checkpoint]): Where to go on from.
+    together (Optional[Together]): If there are several ranks, how they train together.
     RETURNS (Tuple[Steps, Epochs]): What `train_while_improving` gives after each step, and
         the starts of the epochs.
     """
@@ -35,13 +41,21 @@ def make_steps(
     batches = create_train_batches(nlp, corpora[0], epochs, T["max_epochs"])
     batches = epochs.begin(batches)
     evaluate = create_evaluation_callback(nlp, corpora[1], T["score_weights"])
+    optimizer = T["optimizer"]
+    if together is not None:
+        batches = together.share(batches)
+        evaluate = together.evaluate_once(evaluate)
+        optimizer = together.optimizer
     if checkpoint is not None:
-        restore = partial(checkpoint.restore, nlp, T["optimizer"], T["frozen_components"])
+        restore = partial(_restore, checkpoint, nlp, T, together)
         batches = replay_batches(batches, checkpoint.progress.step + 1, restore)
         evaluate = replay_scores(evaluate, checkpoint.progress.scores)
+    elif together is not None:
+        together.draw_differently()
+        together.start(nlp, T["frozen_components"])
     steps: Steps = train_while_improving(
         nlp,
-        T["optimizer"],
+        optimizer,
         batches,
         evaluate,
         dropout=T["dropout"],
@@ -54,6 +68,14 @@ def make_steps(
         before_update=T["before_update"],
     )
     return (_skip(steps, checkpoint.progress) if checkpoint else steps), epochs
+
+
+def _restore(
+    checkpoint: Checkpoint, nlp: Language, T: Dict[str, Any], together: Optional[Together]
+) -> None:
+    checkpoint.restore(nlp, T["optimizer"], T["frozen_components"])
+    if together is not None:
+        together.start(nlp, T["frozen_components"])
 
 
 def _skip(steps: Steps, past: Progress) -> Steps:

@@ -22,12 +22,14 @@ class Weight(NamedTuple):
     read (Callable): Gives it as an array of numpy, perhaps without a copy.
     write (Callable): Puts an array of the same shape in its place.
     zero_grad (Callable): Gives it a gradient of zeros, where there may be none.
+    learns (bool): Whether it can have a gradient: not all arrays of a torch module can.
     """
 
     key: Tuple[int, str]
     read: Callable[[], Array]
     write: Callable[[Array], None]
     zero_grad: Callable[[], None]
+    learns: bool
 
 
 def list_weights(nlp: Language, exclude: Iterable[str]) -> Dict[str, Weight]:
@@ -83,6 +85,7 @@ def _of_layer(node: Model[Any, Any]) -> Iterator[Tuple[str, Weight]]:
                     read=partial(_read_param, node, name),
                     write=partial(_write_param, node, name),
                     zero_grad=partial(_zero_param_grad, node, name),
+                    learns=True,
                 ),
             )
 
@@ -113,6 +116,7 @@ def _of_shim(shim: Any) -> Iterator[Tuple[str, Weight]]:
                 read=partial(_read_tensor, tensor),
                 write=partial(_write_tensor, tensor),
                 zero_grad=partial(_zero_tensor_grad, tensor),
+                learns=tensor.requires_grad,
             ),
         )
 

@@ -1,0 +1,1 @@
+"""Training in several processes: each learns from its share of the batches."""
