@@ -16,7 +16,9 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 # Not to be compiled: the first version that has a wheel for this Python is the oldest.
 COMPILED = [
     "numpy",
+    "pandas",
     "pyahocorasick",
+    "pyarrow",
     "safetensors",
     "scikit-learn",
     "spacy",

@@ -3,6 +3,7 @@
 import typer
 from spacy.cli._util import app
 
+from .apply_parallel import apply_parallel_cli
 from .calibrate import calibrate_cli
 from .convert import convert_cli
 from .converters import add_converters
@@ -19,6 +20,7 @@ NAME = "bilstm-crf"
 HELP = "Commands for BiLSTM-CRF entity recognition: corpora, data, training, scores."
 
 group = typer.Typer(name=NAME, help=HELP, no_args_is_help=True, rich_markup_mode=None)
+group.command("apply-parallel")(apply_parallel_cli)
 group.command("calibrate")(calibrate_cli)
 group.command("convert")(convert_cli)
 overridable = {"allow_extra_args": True, "ignore_unknown_options": True}
