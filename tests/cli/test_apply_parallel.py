@@ -10,7 +10,7 @@ from click import unstyle
 from typer.testing import CliRunner
 
 from spacy_bilstm_crf.cli import group
-from spacy_bilstm_crf.parallel import job, local_engine
+from spacy_bilstm_crf.parallel import apply, job, local_engine
 
 PIPELINE = Path(__file__).parents[1] / "fixtures" / "saved_model" / "pipeline"
 TEXT = "安澜，男，汉族，中国国籍。"
@@ -110,6 +110,29 @@ def test_workers_that_die_are_one_clear_error(run, monkeypatch):
     assert code == 1
     message = f"✘ {Path('in.jsonl').resolve()}:1: 3 worker processes died with the 1 rows"
     assert message in shown
+
+
+def test_an_interrupted_run_says_how_to_go_on(run, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(apply, "apply_parallel", interrupt)
+    write({"text": TEXT})
+    code, shown = run()
+    assert code != 0
+    assert shown.startswith("⚠ Interrupted: the same command goes on where this one was")
+
+
+def test_a_cluster_is_named_before_it_is_waited_for(run, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+
+    def fail(*args, **kwargs):
+        raise OSError("no answer")
+
+    monkeypatch.setattr(apply, "apply_parallel", fail)
+    shown = "ℹ Connecting to Ray at 10.0.0.1:6379 ✘ no answer"
+    assert run("--engine", "ray") == (1, shown)
+    assert run() == (1, "✘ no answer")
 
 
 @pytest.mark.parametrize(
