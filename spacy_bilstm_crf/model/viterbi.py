@@ -1,5 +1,8 @@
 """torch: Viterbi decoding of a padded batch."""
 
+import math
+from typing import List, Tuple
+
 import torch
 from torch import Tensor
 
@@ -10,6 +13,8 @@ WARM_UP = 64
 # Steps after which scores are brought back to zero. After some thousand steps float32
 # would no longer tell them apart: 2e6 has a precision of 0.1.
 LEVEL = 16
+# Bytes of sums that the cache of one core keeps until their maximum is taken.
+CACHED = 640 * 1024
 
 
 @torch.no_grad()
@@ -53,14 +58,47 @@ def _best_scores(emissions: Tensor, first: Tensor, transitions: Tensor) -> Tenso
     """
     scores = torch.empty_like(emissions)
     scores[0] = first
-    sums = emissions.new_empty(len(transitions), *first.shape)
-    from_to = transitions.unsqueeze(2)
-    for t in range(1, len(emissions)):
-        torch.add(from_to, scores[t - 1].unsqueeze(1), out=sums)
-        torch.add(sums.amax(0), emissions[t], out=scores[t])
+    best = torch.empty_like(first)
+    parts = _cut_sums(transitions, best)
+    # To take one step out of a tensor at a time costs as much as to add few tags up.
+    steps = scores.unbind()
+    before = scores.unsqueeze(2).unbind()
+    for t, here in enumerate(emissions.unbind()[1:], 1):
+        for from_to, sums, best_of_part in parts:
+            torch.add(from_to, before[t - 1], out=sums)
+            torch.amax(sums, 0, out=best_of_part)
+        torch.add(best, here, out=steps[t])
         if t % LEVEL == 0:
-            scores[t] -= scores[t].amax(0)
+            steps[t].sub_(steps[t].amax(0))
     return scores
+
+
+def _cut_sums(transitions: Tensor, best: Tensor) -> List[Tuple[Tensor, Tensor, Tensor]]:
+    """Cut the tags that a step leads to into parts, whose sums take turns in one buffer.
+    Many tags and long rows would not stay in the cache of a core. On a GPU, or with several
+    threads, more and smaller calls cost more than that.
+
+    transitions (Tensor): Shape (K, K).
+    best (Tensor): Room for the best sum to each tag, shape (K, B).
+    RETURNS (List[Tuple[Tensor, Tensor, Tensor]]): For each part of P tags their columns of
+        the transitions, shape (K, P, 1); room for their sums, shape (K, P, B); and their
+        rows of `best`.
+    """
+    num_tags, num_seqs = best.shape
+    one_tag = num_tags * num_seqs * best.element_size()
+    size = num_tags
+    if best.device.type == "cpu" and torch.get_num_threads() == 1:
+        size = max(CACHED // max(one_tag, 1), 1)
+    # Parts of about the same size.
+    size = math.ceil(num_tags / math.ceil(num_tags / size))
+    buffer = best.new_empty(num_tags * size * num_seqs)
+    parts = []
+    columns = transitions.unsqueeze(2).split(size, dim=1)
+    for from_to, best_of_part in zip(columns, best.split(size), strict=True):
+        shape = (num_tags, len(best_of_part), num_seqs)
+        sums = buffer[: math.prod(shape)].view(shape)
+        parts.append((from_to, sums, best_of_part))
+    return parts
 
 
 def _best_last(final: Tensor) -> Tensor:
@@ -88,12 +126,14 @@ def _trace(scores: Tensor, transitions: Tensor, last: Tensor, last_tags: Tensor)
     last_tags (Tensor): Tag there, shape (B,).
     RETURNS (Tensor): Tag ids, shape (T, B). After the last step the last tag goes on.
     """
-    tags = last_tags.new_empty(len(scores), len(last))
-    current = tags[-1] = last_tags
-    for t in range(len(scores) - 2, -1, -1):
-        came_from = _came_from(scores[t], transitions, current)
-        current = tags[t] = torch.where(t < last, came_from, last_tags)
-    return tags
+    num_steps = len(scores)
+    inside = torch.arange(num_steps, device=last.device).unsqueeze(1) < last
+    tags = [last_tags]
+    steps = zip(scores.unbind(), inside.unbind(), strict=True)
+    for here, is_inside in reversed(list(steps)[:-1]):
+        came_from = _came_from(here, transitions, tags[-1])
+        tags.append(torch.where(is_inside, came_from, last_tags))
+    return torch.stack(tags[::-1])
 
 
 def _came_from(scores: Tensor, transitions: Tensor, tags: Tensor) -> Tensor:
