@@ -28,8 +28,13 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
+def test_the_train_workflow_needs_no_other_command(project):
+    project_run(project, "train", overrides={"vars.max_steps": 2})
+    assert (project / "training/demo/bilstm_crf/model-last").is_dir()
+
+
 def test_outputs_are_named_by_corpus_and_config(project):
-    # A corpus of the user's own, in another language. Training needs no other command.
+    # A corpus of the user's own, in another language.
     own = project / "assets" / "mine"
     own.mkdir()
     for split in ("train", "dev", "test"):

@@ -34,7 +34,7 @@ def test_eight_threads_find_what_one_finds_while_the_pipeline_is_saved(nlp, one_
     saved = set()
 
     def save():
-        while not over.wait(0.1):
+        while not over.wait(0.01):
             nlp.to_bytes()
             saved.add(nlp.get_pipe("ner").to_bytes(exclude=["vocab"]))
 

@@ -11,7 +11,7 @@ from spacy.language import Language
 
 from .. import __version__
 from ..component import BiLSTMCRF
-from ..corpus.outputs import aside
+from ..corpus.outputs import write_whole
 from ..evaluation.scores import score_outcomes
 from ..evaluation.suspects import LEAST
 from ..report.curves import read_curves
@@ -91,10 +91,8 @@ def report_cli(
             curves=curves,
         )
         # Byte by byte what was hashed.
-        temporary = aside(output)
-        with temporary.open("xb") as file:
+        with write_whole(output) as file:
             file.write(make_page(shown, sentences).encode())
-        os.replace(temporary, output)
     except FAULTS as error:
         msg.fail(" ".join(str(error).split()), exits=1)
     else:

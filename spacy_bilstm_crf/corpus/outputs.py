@@ -2,10 +2,10 @@
 
 import os
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Dict, Iterable, List, Optional, Type
+from typing import IO, Dict, Iterable, Iterator, List, Optional, Type
 
 from spacy.tokens import Doc, DocBin
 
@@ -76,6 +76,25 @@ def aside(path: Path) -> Path:
         # Of a process of the same number that was killed, as a rule.
         temporary.unlink()
     return temporary
+
+
+@contextmanager
+def write_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file that gets its name when it is complete.
+
+    path (Path): The file. One that is there is replaced.
+    YIELDS (IO[bytes]): What to write to.
+    """
+    temporary = aside(path)
+    try:
+        with temporary.open("xb") as file_:
+            yield file_
+            # The content before the name, also if the power fails.
+            file_.flush()
+            os.fsync(file_.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 class Outputs:

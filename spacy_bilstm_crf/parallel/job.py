@@ -8,10 +8,11 @@ from typing import IO, Callable, Dict, Iterator, List, NamedTuple
 from spacy.util import get_package_path, is_package
 
 from ..batch import EntityBatch
+from ..corpus.outputs import write_whole
 from ..training.fingerprint import Fingerprint, take_checksum
 from .json_rows import plan_lines, predict_lines
 from .parquet_rows import plan_table, predict_table
-from .shards import BadRow, Output, Shard, write_whole
+from .shards import BadRow, Output, Shard
 
 
 class RowFormat(NamedTuple):

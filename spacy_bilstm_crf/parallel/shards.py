@@ -1,13 +1,11 @@
 """Which rows are predicted together, and the files that they go to."""
 
 import json
-import os
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Iterator, List, NamedTuple, Sequence
+from typing import Iterator, List, NamedTuple, Sequence
 
-from ..corpus.outputs import aside
+from ..corpus.outputs import write_whole
 from ..training.fingerprint import Fingerprint, list_differences
 
 SETTINGS = "settings.json"
@@ -161,22 +159,3 @@ class Output:
                 "that is new or empty"
             )
         return {}
-
-
-@contextmanager
-def write_whole(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file that gets its name when it is complete.
-
-    path (Path): The file. One that is there is replaced.
-    YIELDS (IO[bytes]): What to write to.
-    """
-    temporary = aside(path)
-    try:
-        with temporary.open("xb") as file_:
-            yield file_
-            # The content before the name, also if the power fails.
-            file_.flush()
-            os.fsync(file_.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

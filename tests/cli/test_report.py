@@ -127,6 +127,16 @@ def test_nothing_else_is_taken_for_a_page(run, folder, name):
     assert before == ((folder / name).read_bytes() if before else None)
 
 
+def test_a_page_that_cannot_be_made_leaves_nothing(run, tmp_path, monkeypatch):
+    def fail(*args):
+        raise ValueError("no page")
+
+    monkeypatch.setattr("spacy_bilstm_crf.report.page.make_page", fail)
+    output = tmp_path / "reports" / "page.html"
+    assert run("training/model-best", "test.spacy", output) == (1, "✘ no page")
+    assert not list(output.parent.iterdir())
+
+
 def test_a_folder_that_cannot_be_there_is_an_error_before_any_work(run, monkeypatch):
     monkeypatch.setattr(report.spacy, "load", None)
     code, shown = run("training/model-best", "test.spacy", "text.txt/page.html")

@@ -15,38 +15,12 @@ from thinc.util import has_cupy_gpu
 from typer.testing import CliRunner
 
 from spacy_bilstm_crf.cli import group
-from spacy_bilstm_crf.corpus.convert import convert
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "bilstm_crf.cfg"
-SMALL = {
-    "components.ner.model.hidden_width": 8,
-    "components.ner.model.tok2vec.width": 4,
-    "training.max_steps": 12,
-    "training.optimizer.learn_rate.total_steps": 12,
-    "training.eval_frequency": 3,
-    "training.batcher.size": 300,
-    "training.logger.progress_bar": "false",
-    "corpora.train.limit": 60,
-    "corpora.dev.limit": 10,
-}
 BEFORE_UPDATE = '\n[training.before_update]\n@callbacks = "kill.v1"\n'
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """Sentences of the demo corpus, of which few are read."""
-    path = tmp_path_factory.mktemp("data") / "dev.spacy"
-    convert([ROOT / "assets" / "demo" / "dev.bmes"], path, spacy.blank("zh"))
-    return path
-
-
-@pytest.fixture
-def overrides(data):
-    settings = {"paths.train": data, "paths.dev": data, **SMALL}
-    return [part for name, value in settings.items() for part in (f"--{name}", str(value))]
 
 
 @pytest.fixture

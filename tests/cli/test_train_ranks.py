@@ -12,21 +12,9 @@ import pytest
 import spacy
 from click import unstyle
 
-from spacy_bilstm_crf.corpus.convert import convert
 from spacy_bilstm_crf.training.checkpoint import find_checkpoint
 
 ROOT = Path(__file__).parents[2]
-SMALL = {
-    "components.ner.model.hidden_width": 8,
-    "components.ner.model.tok2vec.width": 4,
-    "training.max_steps": 12,
-    "training.optimizer.learn_rate.total_steps": 12,
-    "training.eval_frequency": 3,
-    "training.batcher.size": 300,
-    "training.logger.progress_bar": "false",
-    "corpora.train.limit": 60,
-    "corpora.dev.limit": 10,
-}
 BEFORE_UPDATE = '\n[training.before_update]\n@callbacks = "fail.v1"\n'
 # Rank 1 fails in step 5, and when torchrun has started all ranks again it is killed there.
 FAIL = """
@@ -48,16 +36,13 @@ TIMEOUT = 300
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory):
+def start(tmp_path_factory, overrides):
     """Start torchrun with some options. RETURNS (Popen): The process."""
     folder = tmp_path_factory.mktemp("ranks")
-    data, config, code = (folder / name for name in ("dev.spacy", "fail.cfg", "fail.py"))
-    convert([ROOT / "assets" / "demo" / "dev.bmes"], data, spacy.blank("zh"))
+    config, code = folder / "fail.cfg", folder / "fail.py"
     text = (ROOT / "configs" / "bilstm_crf.cfg").read_text("utf8")
     config.write_text(text + BEFORE_UPDATE, "utf8")
     code.write_text(FAIL, "utf8")
-    settings = {"paths.train": data, "paths.dev": data, **SMALL}
-    overrides = [str(part) for n, value in settings.items() for part in (f"--{n}", value)]
 
     def start_torchrun(options, output, environ=None):
         command = [sys.executable, "-m", "torch.distributed.run", *options.split()]

@@ -4,7 +4,7 @@ from spacy.tokens import DocBin
 from spacy.training import Corpus
 
 from spacy_bilstm_crf.corpus import outputs as module
-from spacy_bilstm_crf.corpus.outputs import Outputs, Shards, plan_outputs
+from spacy_bilstm_crf.corpus.outputs import Outputs, Shards, plan_outputs, write_whole
 from spacy_bilstm_crf.corpus.sentence import CorpusError
 
 ZH = spacy.blank("zh")
@@ -99,3 +99,20 @@ def test_old_numbered_files_are_not_mixed_with_new_ones(tmp_path):
         pytest.raises(CorpusError, match=r"00007.spacy is from another run"),
     ):
         Shards(outputs, tmp_path / "train.spacy", numbered=True)
+
+
+def test_a_file_has_its_name_when_it_is_complete(tmp_path):
+    path = tmp_path / "rows"
+
+    def fail():
+        with write_whole(path) as file_:
+            file_.write(b"half")
+            assert not path.exists()
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
+    assert not list(tmp_path.iterdir())
+    with write_whole(path) as file_:
+        file_.write(b"whole")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("rows", b"whole")]

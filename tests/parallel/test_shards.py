@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from spacy_bilstm_crf.parallel.shards import BadRow, Output, Shard, write_whole
+from spacy_bilstm_crf.parallel.shards import BadRow, Output, Shard
 
 SHARDS = [Shard("in.jsonl", 0, 1, 0, 10), Shard("in.jsonl", 99, 11, 10, 3)]
 SETTINGS = {"text_column": '"text"', "the model": "sha256 1"}
@@ -102,23 +102,6 @@ def test_nothing_is_written_through_a_link(output, tmp_path):
     (output.folder / "rows").symlink_to(tmp_path / "precious")
     with pytest.raises(ValueError, match="rows is a link to another folder"):
         output.prepare(SETTINGS, SHARDS)
-
-
-def test_a_file_has_its_name_when_it_is_complete(tmp_path):
-    path = tmp_path / "rows"
-
-    def fail():
-        with write_whole(path) as file_:
-            file_.write(b"half")
-            assert not path.exists()
-            raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        fail()
-    assert not list(tmp_path.iterdir())
-    with write_whole(path) as file_:
-        file_.write(b"whole")
-    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("rows", b"whole")]
 
 
 def test_bad_rows_are_kept_and_those_of_another_attempt_are_not(output):
