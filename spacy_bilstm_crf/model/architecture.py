@@ -216,7 +216,8 @@ def forward(
 
 def _join(xp: Any, vectors: List[Floats2d]) -> Array:
     # A transformer's listener gives empty Docs vectors of no width.
-    return xp.concatenate([rows for rows in vectors if len(rows)])
+    full = [rows for rows in vectors if len(rows)]
+    return full[0] if len(full) == 1 else xp.concatenate(full)
 
 
 def _shim(model: Model[InT, OutT]) -> BiLSTMCRFShim:

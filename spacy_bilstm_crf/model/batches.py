@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from thinc.api import get_array_module
 
 from ..query import TokenSpans
-from .pieces import LONG
 
 # Arrays of numpy or cupy. thinc's types do not know indexing by arrays.
 Array = Any
@@ -15,9 +14,9 @@ Array = Any
 # Padded tokens in one run of the network: small batches leave the processor idle, large
 # ones outgrow its cache.
 PADDED_TOKENS = 3072
-# Long Docs would be alone in such a batch, at four times the cost of a token. So many of
-# them go together, in up to so many times the padded tokens.
-FEW = 16
+# A step of the CRF costs about the same for one sequence as for many, and Docs of hundreds
+# of tokens would be few. So many go together, in up to so many times the padded tokens.
+FEW = 32
 STRETCH = 20
 # Numbers in one step of the CRF, sequences * K * K * best paths: 64 MiB. It binds with many
 # labels or paths only.
@@ -58,10 +57,8 @@ def plan_batches(
     batches = []
     while len(order):
         longest = int(lengths[order[0]])
-        # The longest go through the network in pieces, which only one at a time can.
-        sequences = 1 if longest >= LONG else most
         bound = max(padded_tokens, min(FEW * longest, STRETCH * padded_tokens))
-        size = max(1, min(sequences, bound // longest))
+        size = max(1, min(most, bound // longest))
         docs, order = order[:size], order[size:]
         sizes = lengths[docs]
         columns = numpy.repeat(numpy.arange(len(docs)), sizes)
@@ -78,6 +75,9 @@ def pad(flat: Array, batch: Batch) -> Array:
     RETURNS (array, shape (T, B, width)): Its tokens, zero elsewhere.
     """
     xp = get_array_module(flat)
+    if len(batch.docs) == 1:
+        # As it is: copies of a long Doc take a part of the time.
+        return flat[batch.tokens[0] : batch.tokens[-1] + 1][:, None]
     shape = (int(batch.lengths[0]), len(batch.docs), flat.shape[1])
     padded = xp.zeros(shape, dtype=flat.dtype)
     padded[batch.rows, batch.columns] = flat[batch.tokens]

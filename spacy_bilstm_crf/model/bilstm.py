@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .pieces import LONG, lstm_in_pieces
-
 
 class BiLSTM(nn.Module):
     """Stacked bidirectional LSTM whose vectors never depend on padding.
@@ -46,21 +44,10 @@ class BiLSTM(nn.Module):
         for i, (forwards, backwards) in enumerate(layers):
             if i:
                 x = drop(x, dropout, locked)
-            ahead = run(forwards, x)
-            behind = run(backwards, reverse(x, index))
+            ahead = forwards(x)[0]
+            behind = backwards(reverse(x, index))[0]
             x = torch.cat((ahead, reverse(behind, index)), dim=-1)
         return x
-
-
-def run(lstm: nn.LSTM, x: Tensor) -> Tensor:
-    """Run an LSTM over a padded batch of shape (T, B, width)."""
-    is_long = x.shape[0] >= LONG and x.shape[1] == 1
-    # In 16 bits no two runs agree well enough to tell a right guess from a wrong one.
-    in_full = not torch.is_autocast_enabled(x.device.type)
-    if is_long and in_full and not torch.is_grad_enabled():
-        return lstm_in_pieces(lstm, x)
-    y: Tensor = lstm(x)[0]
-    return y
 
 
 def drop(x: Tensor, rate: float, locked: bool) -> Tensor:

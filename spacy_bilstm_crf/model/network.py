@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..tags import count_labels, legal_tags
 from .bilstm import BiLSTM, drop
 from .crf import Legal, LinearChainCRF
+from .long_lstm import is_long, score_long
 from .softmax import Softmax
 from .span_penalty import span_penalty
 
@@ -169,9 +170,12 @@ class BiLSTMCRF(nn.Module):
 
         RETURNS (Tensor): Shape (T, B, K); values at padding are arbitrary.
         """
+        has_layers = len(self.bilstm.forwards) > 0
+        if has_layers and dropout == 0.0 and is_long(vectors):
+            return score_long(self.bilstm, self.scorer, vectors, lengths)
         x = drop(vectors, dropout, locked)
         x = self.bilstm(x, lengths, dropout, locked)
         # Without LSTM layers "before" and "after" are the same place.
-        x = drop(x, dropout, locked) if len(self.bilstm.forwards) else x
+        x = drop(x, dropout, locked) if has_layers else x
         scores: Tensor = self.scorer(x)
         return scores

@@ -1,24 +1,18 @@
-"""torch: one long sequence as pieces that run side by side.
+"""torch: long sequences as pieces that run side by side.
 
-A recursion over one sequence leaves most of a processor idle: each step waits for the one
-before it. So the sequence is cut, each piece starts from a guess of the state that the one
-before it ends in, and those whose guess proves wrong run again from the true one. States
-that forget where they began make good guesses after some steps of warm-up. The result is
-that of the plain recursion, up to rounding, whatever the guesses.
+A recursion over few sequences leaves most of a processor idle: each step waits for the one
+before it. So the sequences are cut, each piece starts from a guess of the state that the
+one before it ends in, and those whose guess proves wrong run again from the true one. The
+result is that of the plain recursion, up to rounding, whatever the guesses.
 """
 
-from typing import Callable, Tuple
+from typing import Callable, NamedTuple, Tuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-# Sequences of less are not cut.
-LONG = 16_384
-PIECE = 3_072
-# LSTM states trained on ResumeNER agree to 4e-6 after 768 steps, and to 1e-4 after 512.
-WARM_UP = 768
-# Steps of all pieces that run at a time: their gates fit into the cache.
-BLOCK = 64
+# Steps of a padded batch from which on it is worth the trouble.
+LONG = 1024
 # Rounds in which all wrong pieces run again together; after that one by one.
 ROUNDS = 3
 
@@ -27,23 +21,81 @@ ROUNDS = 3
 Run = Callable[[Tensor, Tensor], Tensor]
 
 
-def settle(run: Run, guesses: Tensor, tolerance: float) -> None:
+class Pieces(NamedTuple):
+    """The pieces of a padded batch of shape (T, B, ...), one sequence after the other.
+
+    shape (Tuple[int, int]): T and B.
+    steps (int): Length of a piece. The last one of a sequence may go on behind its end.
+    columns (Tensor): Sequence of each piece, int64, shape (pieces,).
+    starts (Tensor): Its first step there, int64, shape (pieces,).
+    lengths (Tensor): Length of its sequence, int64, shape (pieces,).
+    """
+
+    shape: Tuple[int, int]
+    steps: int
+    columns: Tensor
+    starts: Tensor
+    lengths: Tensor
+
+    @property
+    def begin(self) -> Tensor:
+        """RETURNS (Tensor): Whether a piece begins its sequence, bool, shape (pieces,)."""
+        return self.starts == 0
+
+    @property
+    def end(self) -> Tensor:
+        """RETURNS (Tensor): Whether a piece ends its sequence, bool, shape (pieces,)."""
+        return self.starts + self.steps >= self.lengths
+
+    def rows(self, index: Tensor, start: int, stop: int, backward: bool = False) -> Tensor:
+        """Find some steps of some pieces in the batch flattened to (T * B, ...).
+
+        index (Tensor): The pieces, shape (n,).
+        start (int): The first step.
+        stop (int): The step after the last one.
+        backward (bool): Whether each sequence was reversed before it was cut.
+        RETURNS (Tensor): Shape (stop - start, n); T * B behind the end of a sequence.
+        """
+        num_steps, num_seqs = self.shape
+        lengths = self.lengths[index]
+        steps = torch.arange(start, min(stop, self.steps), device=index.device)
+        steps = self.starts[index] + steps.unsqueeze(1)
+        inside = steps < lengths
+        steps = lengths - 1 - steps if backward else steps
+        rows = steps * num_seqs + self.columns[index]
+        return torch.where(inside, rows, num_steps * num_seqs)
+
+
+def cut(lengths: Tensor, num_steps: int, steps: int) -> Pieces:
+    """Cut the sequences of a padded batch.
+
+    lengths (Tensor): Their lengths, at least 1, int64, shape (B,).
+    num_steps (int): T.
+    steps (int): Length of a piece.
+    """
+    counts = (lengths + steps - 1).div(steps, rounding_mode="floor")
+    columns = torch.arange(len(lengths), device=lengths.device).repeat_interleave(counts)
+    before = counts.cumsum(0) - counts
+    starts = (torch.arange(len(columns), device=lengths.device) - before[columns]) * steps
+    return Pieces((num_steps, len(lengths)), steps, columns, starts, lengths[columns])
+
+
+def settle(run: Run, guesses: Tensor, known: Tensor, tolerance: float) -> None:
     """Run pieces until each one starts in the state that the one before it ends in.
 
     run (Run): Runs some of the pieces and keeps their results.
-    guesses (Tensor): State that each piece starts in, shape (pieces, ...); the first is
-        true. Changed in place.
+    guesses (Tensor): State that each piece starts in, shape (pieces, ...). Changed in
+        place.
+    known (Tensor): Whether it is true and depends on no other piece, as for the first one,
+        bool, shape (pieces,).
     tolerance (float): Largest difference between states that counts as none.
     """
     index = torch.arange(len(guesses), device=guesses.device)
     ends = run(index, guesses)
     # In each round at least one more piece is right.
     for i in range(len(guesses) + ROUNDS):
-        # What is no number stays none: it cannot become more right.
-        same = torch.isclose(
-            guesses[1:], ends[:-1], rtol=0.0, atol=tolerance, equal_nan=True
-        )
-        wrong = index[1:][~same.flatten(1).all(1)]
+        same = agree(guesses[1:], ends[:-1], tolerance) | known[1:]
+        wrong = index[1:][~same]
         if not len(wrong):
             return
         wrong = wrong if i < ROUNDS else wrong[:1]
@@ -51,56 +103,8 @@ def settle(run: Run, guesses: Tensor, tolerance: float) -> None:
         ends[wrong] = run(wrong, guesses[wrong])
 
 
-def cut(x: Tensor) -> Tensor:
-    """Lay the pieces of a sequence side by side.
-
-    x (Tensor): Shape (T, 1, width).
-    RETURNS (Tensor): Shape (steps, pieces, width), zero where the last piece is short.
-    """
-    pieces = -(-x.shape[0] // PIECE)
-    steps = -(-x.shape[0] // pieces)
-    padded = x.new_zeros(pieces * steps, x.shape[2])
-    padded[: x.shape[0]] = x[:, 0]
-    return padded.view(pieces, steps, -1).transpose(0, 1)
-
-
-def join(x: Tensor, num_steps: int) -> Tensor:
-    """Undo `cut`: from shape (steps, pieces, ...) to (num_steps, 1, ...)."""
-    return x.transpose(0, 1).flatten(0, 1)[:num_steps].unsqueeze(1)
-
-
-def lstm_in_pieces(lstm: nn.LSTM, x: Tensor) -> Tensor:
-    """Run an LSTM of one layer and direction over one long sequence, without gradient.
-
-    lstm (nn.LSTM): The LSTM.
-    x (Tensor): Shape (T, 1, width).
-    RETURNS (Tensor): Shape (T, 1, hidden_width).
-    """
-    pieces = cut(x)
-    steps, num_pieces, _ = pieces.shape
-    # Laid out for `join`, which then copies nothing.
-    outputs = x.new_empty(num_pieces, steps, lstm.hidden_size).transpose(0, 1)
-    zeros = x.new_zeros(num_pieces, 2 * lstm.hidden_size)
-
-    def run(index: Tensor, states: Tensor) -> Tensor:
-        return _run_lstm(lstm, pieces, index, states, outputs)
-
-    tail = pieces[-WARM_UP:]
-    index = torch.arange(num_pieces, device=x.device)
-    guesses = _run_lstm(lstm, tail, index, zeros, outputs[-len(tail) :]).roll(1, 0)
-    guesses[0] = 0.0
-    settle(run, guesses, 100 * torch.finfo(outputs.dtype).eps)
-    return join(outputs, x.shape[0])
-
-
-def _run_lstm(
-    lstm: nn.LSTM, pieces: Tensor, index: Tensor, states: Tensor, outputs: Tensor
-) -> Tensor:
-    """States are those of the LSTM, hidden and cell, one after the other."""
-    state: Tuple[Tensor, ...] = states.unsqueeze(0).contiguous().chunk(2, -1)
-    for start in range(0, len(pieces), BLOCK):
-        block = pieces[start : start + BLOCK].index_select(1, index)
-        # oneDNN wants whole tensors, not views of one.
-        y, state = lstm(block, tuple(half.contiguous() for half in state))
-        outputs[start : start + BLOCK].index_copy_(1, index, y)
-    return torch.cat(state, -1).squeeze(0)
+def agree(states: Tensor, others: Tensor, tolerance: float) -> Tensor:
+    """RETURNS (Tensor): Whether states of shape (n, ...) are the same, bool, shape (n,)."""
+    # What is no number stays none: it cannot become more right.
+    same = torch.isclose(states, others, rtol=0.0, atol=tolerance, equal_nan=True)
+    return same.flatten(1).all(1)

@@ -6,10 +6,14 @@ from typing import List, Tuple
 import torch
 from torch import Tensor
 
-from .pieces import LONG, cut, join, settle
+from .pieces import LONG, cut, settle
 
+# Steps of a piece of a long sequence.
+PIECE = 512
 # Steps after which the scores of the tags no longer depend on where they began.
 WARM_UP = 64
+# Numbers in one step of all pieces, pieces * K * K: 64 MiB.
+CELLS = 2**24
 # Steps after which scores are brought back to zero. After some thousand steps float32
 # would no longer tell them apart: 2e6 has a precision of 0.1.
 LEVEL = 16
@@ -36,41 +40,38 @@ def viterbi(
 
     Raises ValueError if a sequence has no path, or scores that are not numbers.
     """
-    if emissions.shape[0] >= LONG and emissions.shape[1] == 1:
-        return _viterbi_in_pieces(emissions, start, transitions, end)
+    lengths = mask.sum(0)
+    if emissions.shape[0] >= LONG:
+        return _viterbi_in_pieces(emissions, start, transitions, end, lengths)
     num_seqs = emissions.shape[1]
-    emissions = emissions.transpose(1, 2).contiguous()
-    first = emissions[0] + start.unsqueeze(1)
-    scores = _best_scores(emissions, first, transitions)
-    last = mask.sum(0) - 1
+    scores = emissions.transpose(1, 2).clone(memory_format=torch.contiguous_format)
+    scores[0] += start.unsqueeze(1)
+    _add_best_scores(scores, transitions)
+    last = lengths - 1
     final = scores[last, :, torch.arange(num_seqs, device=last.device)] + end
     tags = _trace(scores, transitions, last, _best_last(final))
     return tags.masked_fill_(~mask, 0)
 
 
-def _best_scores(emissions: Tensor, first: Tensor, transitions: Tensor) -> Tensor:
-    """Score of the best path to each tag at each step, but for a constant per step.
+def _add_best_scores(scores: Tensor, transitions: Tensor) -> None:
+    """Make emissions the scores of the best path to each tag at each step, but for a
+    constant per step.
 
-    emissions (Tensor): Shape (T, K, B).
-    first (Tensor): The scores at the first step, shape (K, B).
+    scores (Tensor): At the first step the scores of its tags, at the others emissions,
+        shape (T, K, B). Changed in place: what more passes through the cache costs time.
     transitions (Tensor): Shape (K, K).
-    RETURNS (Tensor): Shape (T, K, B).
     """
-    scores = torch.empty_like(emissions)
-    scores[0] = first
-    best = torch.empty_like(first)
+    best = torch.empty_like(scores[0])
     parts = _cut_sums(transitions, best)
     # To take one step out of a tensor at a time costs as much as to add few tags up.
-    steps = scores.unbind()
     before = scores.unsqueeze(2).unbind()
-    for t, here in enumerate(emissions.unbind()[1:], 1):
+    for t, here in enumerate(scores.unbind()[1:], 1):
         for from_to, sums, best_of_part in parts:
             torch.add(from_to, before[t - 1], out=sums)
             torch.amax(sums, 0, out=best_of_part)
-        torch.add(best, here, out=steps[t])
+        here += best
         if t % LEVEL == 0:
-            steps[t].sub_(steps[t].amax(0))
-    return scores
+            here -= here.amax(0)
 
 
 def _cut_sums(transitions: Tensor, best: Tensor) -> List[Tuple[Tensor, Tensor, Tensor]]:
@@ -120,7 +121,7 @@ def require_path(best: Tensor) -> None:
 def _trace(scores: Tensor, transitions: Tensor, last: Tensor, last_tags: Tensor) -> Tensor:
     """Follow the best paths back from their last steps.
 
-    scores (Tensor): From `_best_scores`, shape (T, K, B).
+    scores (Tensor): From `_add_best_scores`, shape (T, K, B).
     transitions (Tensor): Shape (K, K).
     last (Tensor): Last step of each sequence, shape (B,).
     last_tags (Tensor): Tag there, shape (B,).
@@ -143,36 +144,49 @@ def _came_from(scores: Tensor, transitions: Tensor, tags: Tensor) -> Tensor:
 
 
 def _viterbi_in_pieces(
-    emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor
+    emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor, lengths: Tensor
 ) -> Tensor:
-    """The best path of one long sequence. States are scores of the tags at the end of a
+    """The best paths of long sequences. States are scores of the tags at the end of a
     piece, less the best of them; on the way back, the tag there."""
-    pieces = cut(emissions)
-    steps, num_pieces, num_tags = pieces.shape
-    last = torch.full((num_pieces,), steps - 1, device=pieces.device)
-    last[-1] = len(emissions) - 1 - steps * (num_pieces - 1)
-    scores = pieces.new_empty(steps, num_tags, num_pieces)
+    num_steps, num_seqs, num_tags = emissions.shape
+    most = max(CELLS // num_tags**2, num_seqs)
+    pieces = cut(lengths, num_steps, max(PIECE, -(-num_steps * num_seqs // most)))
+    begin, end_here = pieces.begin, pieces.end
+    every = torch.arange(len(begin), device=begin.device)
+    rows = pieces.rows(every, 0, pieces.steps)
+    emissions = emissions.flatten(0, 1)
+    inside = emissions.index_select(0, rows.flatten().clamp_max(len(emissions) - 1))
+    inside = inside.view(*rows.shape, num_tags).transpose(1, 2).contiguous()
+    last = torch.where(end_here, pieces.lengths - pieces.starts, pieces.steps) - 1
+    scores = torch.empty_like(inside)
 
     def ahead(index: Tensor, states: Tensor) -> Tensor:
-        here = pieces[:, index].transpose(1, 2).contiguous()
-        first = (transitions.unsqueeze(2) + states.T.unsqueeze(1)).amax(0)
-        first = torch.where(index == 0, start.unsqueeze(1), first) + here[0]
-        scores[:, :, index] = found = _best_scores(here, first, transitions)
+        found = inside.index_select(2, index)
+        before = (transitions.unsqueeze(2) + states.T.unsqueeze(1)).amax(0)
+        found[0] += torch.where(begin[index], start.unsqueeze(1), before)
+        _add_best_scores(found, transitions)
+        scores[:, :, index] = found
         return (found[-1] - found[-1].amax(0)).T
 
     def back(index: Tensor, states: Tensor) -> Tensor:
-        index = num_pieces - 1 - index
+        index = every[-1] - index
         tags[:, index] = _trace(scores[:, :, index], transitions, last[index], states[:, 0])
         before = scores[-1][:, (index - 1).clamp(0)]
         return _came_from(before, transitions, tags[0, index]).unsqueeze(1)
 
-    warm = pieces[-WARM_UP:].transpose(1, 2).contiguous()
-    guesses = _best_scores(warm, warm[0], transitions)[-1].roll(1, 1)
-    settle(ahead, (guesses - guesses.amax(0)).T.contiguous(), 1e-4)
+    warm = inside[-WARM_UP:].clone()
+    _add_best_scores(warm, transitions)
+    guesses = warm[-1].roll(1, 1)
+    settle(ahead, (guesses - guesses.amax(0)).T.contiguous(), begin, 1e-4)
     # Where no path leads through a piece, the ones after it cannot tell.
-    require_path(scores[-1, :, :-1].amax(0))
-    tags = last.new_zeros(steps, num_pieces)
+    require_path(scores[-1, :, ~end_here].amax(0))
+    tags = torch.zeros_like(rows)
     guessed = scores[-1].max(0).indices
-    guessed[-1:] = _best_last((scores[last[-1], :, -1] + end).unsqueeze(0))
-    settle(back, guessed.flip(0).unsqueeze(1), 0.0)
-    return join(tags, len(emissions))
+    final = scores[last[end_here], :, every[end_here]] + end
+    guessed[end_here] = _best_last(final)
+    settle(back, guessed.flip(0).unsqueeze(1), end_here.flip(0), 0.0)
+    # The last row is for the steps behind the ends.
+    paths = tags.new_zeros(len(emissions) + 1).index_copy_(
+        0, rows.flatten(), tags.flatten()
+    )
+    return paths[:-1].view(num_steps, num_seqs)

@@ -25,7 +25,7 @@ def test_batches_hold_every_token_once_within_the_bounds(lengths, bound, sequenc
 
 
 @pytest.mark.parametrize(
-    ("length", "size"), [(30, 100), (150, 20), (1000, 16), (6000, 10), (17_000, 1)]
+    ("length", "size"), [(30, 100), (150, 32), (1000, 32), (6000, 10), (70_000, 1)]
 )
 def test_long_docs_share_a_batch_of_bounded_size(length, size):
     batches = plan_batches(numpy.full(3 * size, length), 3000, 1000)

@@ -3,111 +3,183 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_bilstm_crf.model import bilstm, pieces, viterbi
-from spacy_bilstm_crf.model.bilstm import BiLSTM
-from spacy_bilstm_crf.model.pieces import cut, join, settle
+from spacy_bilstm_crf.model import long_lstm, network, viterbi
+from spacy_bilstm_crf.model.network import BiLSTMCRF
+from spacy_bilstm_crf.model.pieces import cut, settle
 from spacy_bilstm_crf.model.viterbi import viterbi as decode
 
 K = 5
 
+Lengths = st.lists(st.integers(1, 60), min_size=1, max_size=5)
+
 
 @pytest.fixture(autouse=True)
 def short_pieces(monkeypatch):
-    for module in (pieces, bilstm, viterbi):
+    for module in (long_lstm, viterbi):
         monkeypatch.setattr(module, "LONG", 20)
-    monkeypatch.setattr(pieces, "PIECE", 8)
-    monkeypatch.setattr(pieces, "BLOCK", 3)
-    monkeypatch.setattr(pieces, "WARM_UP", 5)
+        monkeypatch.setattr(module, "PIECE", 8)
+    monkeypatch.setattr(long_lstm, "BLOCK", 3)
     monkeypatch.setattr(viterbi, "WARM_UP", 2)
 
 
-@pytest.fixture
-def plainly(monkeypatch):
-    """Run something without cutting."""
-
-    def run(function, *args):
-        with monkeypatch.context() as patch:
-            for module in (bilstm, viterbi):
-                patch.setattr(module, "LONG", 10**9)
-            return function(*args)
-
-    return run
-
-
-@given(st.integers(1, 60))
-def test_cut_and_join_are_inverse(steps):
-    x = torch.arange(float(2 * steps)).view(steps, 1, 2)
-    assert torch.equal(join(cut(x), steps), x)
-
-
-@pytest.mark.parametrize("forgets", [True, False])
-@pytest.mark.parametrize("steps", [19, 20, 24, 25, 61])
-@torch.no_grad()
-def test_lstm_in_pieces_is_the_plain_lstm(plainly, forgets, steps):
+def make_network(depth=2):
     torch.manual_seed(0)
-    network = BiLSTM(width=4, hidden_width=3, depth=2)
-    for lstm in (*network.forwards, *network.backwards):
-        # Forget gates that are always open keep the state for ever, shut ones lose it.
-        lstm.bias_ih_l0[3:6] = -9.0 if forgets else 9.0
-    x, lengths = torch.randn(steps, 1, 4), torch.tensor([steps])
-    torch.testing.assert_close(
-        *(network(x, lengths), plainly(network, x, lengths)), rtol=0, atol=1e-5
+    return BiLSTMCRF(
+        width=4, hidden_width=3, depth=depth, decoder="crf", num_tags=1 + 4 * 1
     )
 
 
-def test_gradients_come_from_the_plain_lstm(monkeypatch):
-    monkeypatch.setattr(bilstm, "lstm_in_pieces", None)
-    network = BiLSTM(width=4, hidden_width=3, depth=1)
-    network(torch.randn(30, 1, 4), torch.tensor([30])).sum().backward()
-    assert network.forwards[0].weight_ih_l0.grad is not None
+def prefix_mask(lengths):
+    return torch.arange(max(lengths)).unsqueeze(1) < torch.tensor(lengths)
 
 
+@given(lengths=Lengths, steps=st.integers(1, 70), data=st.data())
+def test_each_token_is_in_one_piece_at_its_place(lengths, steps, data):
+    shape = (max(lengths), len(lengths))
+    pieces = cut(torch.tensor(lengths), shape[0], steps)
+    begin, stop = sorted(data.draw(st.tuples(*[st.integers(0, steps)] * 2)))
+    backward = data.draw(st.booleans())
+    # Sequence and step of each row; none behind the ends.
+    where = [divmod(row, shape[1])[::-1] for row in range(shape[0] * shape[1])] + [None]
+    found = {(c, i): [] for c, length in enumerate(lengths) for i in range(length)}
+    every = torch.arange(len(pieces.columns))
+    for first, last in ((0, begin), (begin, stop), (stop, steps)):
+        for row in pieces.rows(every, first, last, backward):
+            for piece, place in enumerate(row.tolist()):
+                if where[place] is not None:
+                    found[where[place]].append(piece)
+    for column, length in enumerate(lengths):
+        laid = [found[column, i] for i in range(length)]
+        assert all(len(piece) == 1 for piece in laid)
+        in_order = [piece for (piece,) in (laid[::-1] if backward else laid)]
+        base = in_order[0]
+        assert in_order == [base + i // steps for i in range(length)]
+        assert pieces.begin[base]
+        assert pieces.end[in_order[-1]]
+    assert pieces.begin.sum() == pieces.end.sum() == len(lengths)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("forgets", [True, False])
+@pytest.mark.parametrize(
+    "lengths", [[20], [24], [25], [61], [61, 25, 3], [40] * 3, [30] * 17]
+)
 @torch.no_grad()
-def test_bfloat16_is_not_cut(monkeypatch):
-    monkeypatch.setattr(bilstm, "lstm_in_pieces", None)
-    network = BiLSTM(width=4, hidden_width=3, depth=1)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert network(torch.randn(30, 1, 4), torch.tensor([30])).shape == (30, 1, 6)
+def test_long_sequences_are_scored_as_short_ones_are(monkeypatch, depth, forgets, lengths):
+    model = make_network(depth)
+    for lstm in (*model.bilstm.forwards, *model.bilstm.backwards):
+        # Forget gates that are always open keep the state for ever, shut ones lose it.
+        lstm.bias_ih_l0[3:6] = -9.0 if forgets else 9.0
+    x = torch.randn(max(lengths), len(lengths), 4)
+    found = model.emissions(x, torch.tensor(lengths))
+    # What the decoder adds up there must be numbers.
+    assert torch.isfinite(found).all()
+    monkeypatch.setattr(network, "score_long", None)
+    monkeypatch.setattr(long_lstm, "LONG", 10**9)
+    expected = model.emissions(x, torch.tensor(lengths))
+    mask = prefix_mask(lengths)
+    torch.testing.assert_close(found[mask], expected[mask], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("what", ["gradients", "dropout", "bfloat16", "no layers"])
+def test_what_stays_with_the_plain_lstm(monkeypatch, what):
+    monkeypatch.setattr(network, "score_long", None)
+    model = make_network(0 if what == "no layers" else 1)
+    x, lengths = torch.randn(30, 1, 4), torch.tensor([30])
+    with (
+        torch.set_grad_enabled(what == "gradients"),
+        torch.autocast("cpu", torch.bfloat16, enabled=what == "bfloat16"),
+    ):
+        scores = model.emissions(x, lengths, dropout=0.5 if what == "dropout" else 0.0)
+    assert scores.shape == (30, 1, K)
+
+
+def count_steps(model, x):
+    """RETURNS (List[int]): Pieces times steps of each block that an LSTM runs."""
+    counts = []
+    for lstm in (*model.bilstm.forwards, *model.bilstm.backwards):
+        lstm.register_forward_pre_hook(
+            lambda _, args: counts.append(args[0].shape[0] * args[0].shape[1])
+        )
+    with torch.no_grad():
+        model.emissions(x, torch.tensor([len(x)]))
+    return counts
+
+
+@pytest.mark.parametrize("forgets", [True, False])
+def test_pieces_run_again_until_nothing_changes(forgets):
+    model = make_network(1)
+    for lstm in (*model.bilstm.forwards, *model.bilstm.backwards):
+        with torch.no_grad():
+            lstm.bias_ih_l0[3:6] = -20.0 if forgets else 20.0
+            lstm.weight_hh_l0.zero_()
+    steps = sum(count_steps(model, torch.randn(64, 1, 4)))
+    if forgets:
+        # All 8 pieces of 8 steps, and one more block of all but the first.
+        assert steps == 2 * (64 + 7 * 3)
+    else:
+        assert steps > 2 * (64 + 28)
 
 
 @given(
-    steps=st.integers(20, 60),
+    lengths=st.lists(st.integers(1, 60), max_size=3),
+    longest=st.integers(20, 60),
     seed=st.integers(0, 10**6),
     sharpness=st.sampled_from([0.01, 1.0, 10.0]),
     density=st.sampled_from([0.5, 1.0]),
 )
-def test_viterbi_in_pieces_is_the_plain_viterbi(steps, seed, sharpness, density):
+def test_viterbi_in_pieces_is_the_plain_viterbi(lengths, longest, seed, sharpness, density):
     torch.manual_seed(seed)
+    lengths = [longest, *lengths]
     # Sharp transitions and weak emissions: what came long before decides.
-    emissions = torch.randn(steps, 1, K)
+    emissions = torch.randn(max(lengths), len(lengths), K)
     transitions = sharpness * torch.randn(K, K)
     transitions[torch.rand(K, K) > density] = -torch.inf
     transitions.fill_diagonal_(0.0)
     start, end = torch.randn(2, K)
-    mask = torch.ones(steps, 1, dtype=torch.bool)
-    whole = decode(
-        *(t.double() for t in (emissions.repeat(1, 2, 1), start, transitions, end)),
-        mask.repeat(1, 2),
+    found = decode(emissions, start, transitions, end, prefix_mask(lengths))
+    for column, length in enumerate(lengths):
+        # Alone, step by step.
+        alone = emissions[:length, column : column + 1]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(viterbi, "LONG", 10**9)
+            scores = (t.double() for t in (alone, start, transitions, end))
+            path = decode(*scores, prefix_mask([length]))
+        assert torch.equal(found[:length, column], path[:, 0])
+        assert not found[length:, column].any()
+
+
+def test_few_pieces_side_by_side_where_there_are_many_tags(monkeypatch):
+    monkeypatch.setattr(viterbi, "CELLS", 4 * K * K)
+    shapes = []
+    add = viterbi._add_best_scores
+    monkeypatch.setattr(
+        viterbi,
+        "_add_best_scores",
+        lambda *args: [shapes.append(args[0].shape), add(*args)][1],
     )
-    found = decode(emissions, start, transitions, end, mask)
-    assert torch.equal(found[:, 0], whole[:, 0])
+    zeros = torch.zeros(K)
+    decode(torch.randn(64, 2, K), zeros, torch.zeros(K, K), zeros, prefix_mask([64] * 2))
+    assert max(shape[2] for shape in shapes) == 4
 
 
 @pytest.mark.parametrize("value", [-torch.inf, torch.nan])
 @pytest.mark.parametrize("step", [0, 7, 8, 13, 30, 39])
-def test_viterbi_in_pieces_tells_of_no_path(value, step):
-    emissions = torch.zeros(40, 1, K)
-    emissions[step] = value
-    zeros, mask = torch.zeros(K), torch.ones(40, 1, dtype=torch.bool)
+@pytest.mark.parametrize("column", [0, 1])
+def test_viterbi_in_pieces_tells_of_no_path(value, step, column):
+    emissions = torch.zeros(40, 2, K)
+    emissions[step, column] = value
+    zeros, mask = torch.zeros(K), torch.ones(40, 2, dtype=torch.bool)
     with pytest.raises(ValueError, match="no best path"):
         decode(emissions, zeros, torch.zeros(K, K), zeros, mask)
 
 
-@pytest.mark.parametrize("sequences", [1, 2])
-def test_long_sums_of_scores_stay_exact(sequences):
+@pytest.mark.parametrize("long", [100, 10**9])
+def test_long_sums_of_scores_stay_exact(monkeypatch, long):
+    monkeypatch.setattr(viterbi, "LONG", long)
     torch.manual_seed(0)
-    emissions = 100 + torch.randn(20_000, sequences, K)
-    mask = torch.ones(20_000, sequences, dtype=torch.bool)
+    emissions = 100 + torch.randn(20_000, 2, K)
+    mask = torch.ones(20_000, 2, dtype=torch.bool)
     args = (emissions, torch.randn(K), torch.randn(K, K), torch.randn(K), mask)
     exact = decode(*(t.double() if t.is_floating_point() else t for t in args))
     # Some hundred differ where scores are summed to the end.
@@ -124,7 +196,7 @@ def test_only_pieces_with_wrong_guesses_run_again(forgets):
         return inputs if forgets else states + inputs
 
     states = torch.tensor([[0.0], [1.0], [5.0], [100.0], [9.0], [9.0], [9.0]])
-    settle(run, states, 0.1)
+    settle(run, states, torch.arange(7) == 0, 0.1)
     if forgets:
         assert states.flatten().tolist() == [0, 1, 10, 100, 1e3, 1e4, 1e5]
         assert runs == [[*range(7)], [2, 4, 5, 6]]
@@ -132,3 +204,16 @@ def test_only_pieces_with_wrong_guesses_run_again(forgets):
         assert states.flatten().tolist() == [0, 1, 11, 111, 1111, 11111, 111111]
         assert max(map(len, runs[4:])) == 1
         assert sum(map(len, runs)) <= 4 * 7 + 7
+
+
+def test_known_states_depend_on_no_other_piece():
+    runs = []
+
+    def run(index, states):
+        runs.append(index.tolist())
+        return states + 1.0
+
+    states = torch.zeros(4, 1)
+    settle(run, states, torch.tensor([True, False, True, False]), 0.1)
+    assert states.flatten().tolist() == [0, 1, 0, 1]
+    assert runs == [[0, 1, 2, 3], [1, 3]]
