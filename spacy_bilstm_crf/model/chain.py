@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..tags import BEGIN, INSIDE, LAST, PREFIXES, UNIT
-from .log_partition import TINY, expectations
+from .forward_backward import TINY
+from .log_partition import expectations
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .chain import path_probabilities
-from .log_partition import TINY
+from .forward_backward import TINY
 from .viterbi import LEVEL, require_path
 
 

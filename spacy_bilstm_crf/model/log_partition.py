@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from .bilstm import reversal_index, reverse
+from .forward_backward import TINY, recur
 
 # Two checks tell when float32 has lost a path that matters. exp(-87) is its smallest normal
 # number. If the two recursions favour different tags so strongly that their product falls
 # below FLOOR, one of them has lost what the other found.
 FLOOR = 1e-30
-TINY = 1e-37
 # And where a path can fall this far behind in each step, three steps from any BILUO tag to
 # any other, both recursions can lose it unnoticed. Trained models stay below half of it.
 MAX_SPREAD = 58.0
@@ -131,25 +131,14 @@ def _in_probability_space(
     lengths = mask.sum(0)
     index = reversal_index(lengths, num_steps)
     max_start, max_transition, max_end = start.max(), transitions.max(), end.max()
-    # The forward recursion lies at 0 and the backward one at 1 of the dimension of 2.
     # Padding runs on with factors of 1: harmless, and nothing below reads it.
     factors = emissions.new_empty(2, num_steps, num_seqs, num_tags)
     torch.sub(emissions, max_emission.unsqueeze(-1), out=factors[0])
     factors[0].exp_().masked_fill_(padding.unsqueeze(-1), 1.0)
     torch.index_select(factors[0].flatten(0, 1), 0, index, out=factors[1].flatten(0, 1))
     step = (transitions - max_transition).exp()
-    both = torch.stack((step, step.T))
-    state = factors.new_empty(num_steps, 2, num_seqs, num_tags)
-    norm = factors.new_empty(num_steps, 2, num_seqs, 1)
-    previous = None
-    steps = zip(factors.unbind(1), state.unbind(), norm.unbind(), strict=True)
-    for factors_t, state_t, norm_t in steps:
-        if previous is None:
-            state_t[0], state_t[1] = (start - max_start).exp(), (end - max_end).exp()
-        else:
-            torch.bmm(previous, both, out=state_t)
-        torch.sum(state_t.mul_(factors_t), -1, keepdim=True, out=norm_t)
-        previous = state_t.div_(norm_t.clamp_min_(TINY))
+    first = torch.stack(((start - max_start).exp(), (end - max_end).exp()))
+    state, norm = recur(factors, first, torch.stack((step, step.T)), lengths)
 
     # Both recursions count a token's own emission: take it out once. Where it forbids a
     # tag both are 0, and so is their product.

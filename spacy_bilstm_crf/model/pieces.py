@@ -13,6 +13,10 @@ from torch import Tensor
 
 # Steps of a padded batch from which on it is worth the trouble.
 LONG = 1024
+# Steps of a piece, for a recursion over tags, and steps after which its state mostly no
+# longer depends on where it began.
+PIECE = 512
+WARM_UP = 64
 # Rounds in which all wrong pieces run again together; after that one by one.
 ROUNDS = 3
 

@@ -6,12 +6,8 @@ from typing import List, Tuple
 import torch
 from torch import Tensor
 
-from .pieces import LONG, cut, settle
+from .pieces import LONG, PIECE, WARM_UP, cut, settle
 
-# Steps of a piece of a long sequence.
-PIECE = 512
-# Steps after which the scores of the tags no longer depend on where they began.
-WARM_UP = 64
 # Numbers in one step of all pieces, pieces * K * K: 64 MiB.
 CELLS = 2**24
 # Steps after which scores are brought back to zero. After some thousand steps float32
