@@ -7,7 +7,8 @@ from torch import Tensor
 
 from .chain import path_probabilities
 from .forward_backward import TINY
-from .viterbi import LEVEL, require_path
+from .max_product import LEVEL
+from .viterbi import require_path
 
 
 @torch.no_grad()

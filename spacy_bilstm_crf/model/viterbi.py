@@ -1,20 +1,13 @@
 """torch: Viterbi decoding of a padded batch."""
 
-import math
-from typing import List, Tuple
-
 import torch
 from torch import Tensor
 
+from .max_product import add_best_scores
 from .pieces import LONG, PIECE, WARM_UP, cut, settle
 
 # Numbers in one step of all pieces, pieces * K * K: 64 MiB.
 CELLS = 2**24
-# Steps after which scores are brought back to zero. After some thousand steps float32
-# would no longer tell them apart: 2e6 has a precision of 0.1.
-LEVEL = 16
-# Bytes of sums that the cache of one core keeps until their maximum is taken.
-CACHED = 640 * 1024
 
 
 @torch.no_grad()
@@ -42,60 +35,11 @@ def viterbi(
     num_seqs = emissions.shape[1]
     scores = emissions.transpose(1, 2).clone(memory_format=torch.contiguous_format)
     scores[0] += start.unsqueeze(1)
-    _add_best_scores(scores, transitions)
+    add_best_scores(scores, transitions)
     last = lengths - 1
     final = scores[last, :, torch.arange(num_seqs, device=last.device)] + end
     tags = _trace(scores, transitions, last, _best_last(final))
     return tags.masked_fill_(~mask, 0)
-
-
-def _add_best_scores(scores: Tensor, transitions: Tensor) -> None:
-    """Make emissions the scores of the best path to each tag at each step, but for a
-    constant per step.
-
-    scores (Tensor): At the first step the scores of its tags, at the others emissions,
-        shape (T, K, B). Changed in place: what more passes through the cache costs time.
-    transitions (Tensor): Shape (K, K).
-    """
-    best = torch.empty_like(scores[0])
-    parts = _cut_sums(transitions, best)
-    # To take one step out of a tensor at a time costs as much as to add few tags up.
-    before = scores.unsqueeze(2).unbind()
-    for t, here in enumerate(scores.unbind()[1:], 1):
-        for from_to, sums, best_of_part in parts:
-            torch.add(from_to, before[t - 1], out=sums)
-            torch.amax(sums, 0, out=best_of_part)
-        here += best
-        if t % LEVEL == 0:
-            here -= here.amax(0)
-
-
-def _cut_sums(transitions: Tensor, best: Tensor) -> List[Tuple[Tensor, Tensor, Tensor]]:
-    """Cut the tags that a step leads to into parts, whose sums take turns in one buffer.
-    Many tags and long rows would not stay in the cache of a core. On a GPU, or with several
-    threads, more and smaller calls cost more than that.
-
-    transitions (Tensor): Shape (K, K).
-    best (Tensor): Room for the best sum to each tag, shape (K, B).
-    RETURNS (List[Tuple[Tensor, Tensor, Tensor]]): For each part of P tags their columns of
-        the transitions, shape (K, P, 1); room for their sums, shape (K, P, B); and their
-        rows of `best`.
-    """
-    num_tags, num_seqs = best.shape
-    one_tag = num_tags * num_seqs * best.element_size()
-    size = num_tags
-    if best.device.type == "cpu" and torch.get_num_threads() == 1:
-        size = max(CACHED // max(one_tag, 1), 1)
-    # Parts of about the same size.
-    size = math.ceil(num_tags / math.ceil(num_tags / size))
-    buffer = best.new_empty(num_tags * size * num_seqs)
-    parts = []
-    columns = transitions.unsqueeze(2).split(size, dim=1)
-    for from_to, best_of_part in zip(columns, best.split(size), strict=True):
-        shape = (num_tags, len(best_of_part), num_seqs)
-        sums = buffer[: math.prod(shape)].view(shape)
-        parts.append((from_to, sums, best_of_part))
-    return parts
 
 
 def _best_last(final: Tensor) -> Tensor:
@@ -117,7 +61,7 @@ def require_path(best: Tensor) -> None:
 def _trace(scores: Tensor, transitions: Tensor, last: Tensor, last_tags: Tensor) -> Tensor:
     """Follow the best paths back from their last steps.
 
-    scores (Tensor): From `_add_best_scores`, shape (T, K, B).
+    scores (Tensor): From `add_best_scores`, shape (T, K, B).
     transitions (Tensor): Shape (K, K).
     last (Tensor): Last step of each sequence, shape (B,).
     last_tags (Tensor): Tag there, shape (B,).
@@ -160,7 +104,7 @@ def _viterbi_in_pieces(
         found = inside.index_select(2, index)
         before = (transitions.unsqueeze(2) + states.T.unsqueeze(1)).amax(0)
         found[0] += torch.where(begin[index], start.unsqueeze(1), before)
-        _add_best_scores(found, transitions)
+        add_best_scores(found, transitions)
         scores[:, :, index] = found
         return (found[-1] - found[-1].amax(0)).T
 
@@ -171,7 +115,7 @@ def _viterbi_in_pieces(
         return _came_from(before, transitions, tags[0, index]).unsqueeze(1)
 
     warm = inside[-WARM_UP:].clone()
-    _add_best_scores(warm, transitions)
+    add_best_scores(warm, transitions)
     guesses = warm[-1].roll(1, 1)
     settle(ahead, (guesses - guesses.amax(0)).T.contiguous(), begin, 1e-4)
     # Where no path leads through a piece, the ones after it cannot tell.

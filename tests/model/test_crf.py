@@ -8,7 +8,7 @@ import torchcrf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_bilstm_crf.model import log_partition, viterbi
+from spacy_bilstm_crf.model import log_partition
 from spacy_bilstm_crf.model.crf import LinearChainCRF
 from spacy_bilstm_crf.tags import legal_tags
 
@@ -128,19 +128,6 @@ def test_decode_equals_pytorch_crf(lengths, num_tags, seed):
     mask = prefix_mask(lengths)
     emissions = torch.randn(*mask.shape, num_tags)
     assert ours.decode(emissions, mask) == theirs.decode(emissions, mask)
-
-
-@pytest.mark.parametrize(("cached", "parts"), [(1, 7), (2, 4), (3, 3), (6, 2), (7, 1)])
-def test_sums_in_parts_find_the_same(monkeypatch, one_thread, cached, parts):
-    torch.manual_seed(0)
-    crf = make_crf(7)
-    mask = prefix_mask([9, 40, 1])
-    emissions = torch.randn(*mask.shape, 7)
-    expected = crf.decode(emissions, mask)
-    # Room for the sums to so many tags.
-    monkeypatch.setattr(viterbi, "CACHED", cached * 7 * 3 * 4)
-    assert len(viterbi._cut_sums(crf.transitions, emissions[0].T)) == parts
-    assert crf.decode(emissions, mask) == expected
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])
