@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--texts", type=Path, default=DEMO / "test.bmes", help="column file"
     )
+    parser.add_argument("--confidence", action="store_true", help="of each entity as well")
     parser.add_argument("--characters", type=int, default=200_000)
     parser.add_argument("--stream", type=int, default=2_000_000, help="characters")
     parser.add_argument("--threads", type=int, default=1)
@@ -34,7 +35,8 @@ def main() -> None:
     )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    nlp = spacy.load(args.model)
+    settings = {"ner": {"spans_key": "sc"}} if args.confidence else {}
+    nlp = spacy.load(args.model, config={"components": settings})
     # spaCy's own Chinese tokenizer slows down on long texts by itself.
     nlp.tokenizer = CharTokenizer(nlp.vocab)
     text = "".join(token for s in ColumnReader(args.texts) for token in s.tokens)

@@ -2,7 +2,7 @@
 
 Everything is measured in turn in one process: making Docs, the bare LSTM, `nlp.pipe` and
 training steps of this package's component, and the same of spaCy's own `ner` in its default
-architecture, on the same texts and labels.
+architecture and of a BiLSTM-CRF as tutorials write it, on the same texts and labels.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, List, Tuple
 import spacy
 import timing
 import torch
+from plain_torch import make_plain
 from spacy.language import Language
 from spacy.training import Example
 from spacy.training.batchers import minibatch_by_padded_size
@@ -23,6 +24,7 @@ from spacy_bilstm_crf.corpus.readers.columns import ColumnReader
 from spacy_bilstm_crf.model.batches import CELLS, PADDED_TOKENS, plan_batches
 from spacy_bilstm_crf.tags import count_tags
 
+PLAIN = "packed nn.LSTM and pytorch-crf"
 DEMO = Path(__file__).resolve().parent.parent / "assets" / "demo"
 
 
@@ -59,13 +61,20 @@ def main() -> None:
     num_trained = sum(len(doc) for batch in batches for doc in batch)
     lstm = make_lstm(2 * args.embed_width, args.hidden_width)
     padded = [pad([len(doc) for doc in batch], lstm.input_size) for batch in batches]
+    texts = repeat(["".join(s.tokens) for s in ColumnReader(args.texts)], args.characters)
+    num_read = sum(map(len, texts))
+    train_plainly, predict_plainly = make_plain(
+        [doc for batch in batches for doc in batch],
+        texts,
+        2 * args.embed_width,
+        args.hidden_width,
+    )
     training = {"bare LSTM": make_bare_training(lstm, padded)}
     for name, nlp in pipelines.items():
         training[name] = make_training(nlp, docs, batches)
+    training[PLAIN] = train_plainly
     trained = timing.interleave(training, seconds=0, min_rounds=args.rounds)
 
-    texts = repeat(["".join(s.tokens) for s in ColumnReader(args.texts)], args.characters)
-    num_read = sum(map(len, texts))
     nlp = pipelines["spacy-bilstm-crf"]
     num_tags = count_tags(len(nlp.pipe_labels["ner"]))
     prediction = {
@@ -73,6 +82,7 @@ def main() -> None:
         "bare LSTM": make_bare_prediction(lstm, texts, nlp.batch_size, num_tags),
         "spacy-bilstm-crf": make_prediction(nlp, texts),
         "spaCy ner": make_prediction(pipelines["spaCy ner"], texts),
+        PLAIN: predict_plainly,
     }
     predicted = timing.interleave(prediction, seconds=0, min_rounds=args.rounds)
     report = {
