@@ -75,7 +75,7 @@ def pad(flat: Array, batch: Batch) -> Array:
     RETURNS (array, shape (T, B, width)): Its tokens, zero elsewhere.
     """
     xp = get_array_module(flat)
-    if len(batch.docs) == 1:
+    if len(batch.docs) == 1 and xp is numpy:
         # As it is: copies of a long Doc take a part of the time.
         return flat[batch.tokens[0] : batch.tokens[-1] + 1][:, None]
     shape = (int(batch.lengths[0]), len(batch.docs), flat.shape[1])

@@ -9,7 +9,7 @@ from typing import Tuple
 import torch
 from torch import Tensor
 
-from .pieces import LONG, PIECE, WARM_UP, cut, settle
+from .pieces import PIECE, WARM_UP, cut, is_worth_cutting, settle
 
 # No smaller than float32's smallest normal number, 1.2e-38: stands for 0 in divisors.
 TINY = 1e-37
@@ -29,8 +29,8 @@ def recur(
     RETURNS (Tuple[Tensor, Tensor]): Shape (T, 2, B, K), sums of 1 over the tags; and what
         they were divided by for that, shape (T, 2, B, 1). Positive at padding.
     """
-    num_steps, num_seqs = factors.shape[1:3]
-    if num_steps >= LONG:
+    num_steps, num_seqs, num_tags = factors.shape[1:]
+    if is_worth_cutting(num_steps, num_seqs, num_tags):
         return _recur_in_pieces(factors, first, step, lengths)
     return _recur(factors, first.unsqueeze(1).expand(-1, num_seqs, -1), step)
 
@@ -76,9 +76,10 @@ def _recur_in_pieces(
         state[:, :, index], norm[:, :, index] = found, divisors
         return found[-1].transpose(0, 1).flatten(1)
 
+    # What is improbable here may be all that later tokens allow: shares are compared.
     tail = factors[:, -WARM_UP:]
     guesses, _ = _recur(tail, torch.ones_like(tail[:, 0]), step)
-    settle(run, guesses[-1].transpose(0, 1).flatten(1).roll(1, 0), begin, 1e-6)
+    settle(run, guesses[-1].transpose(0, 1).flatten(1).roll(1, 0), begin, TINY, 1e-5)
 
     def lay_out(found: Tensor) -> Tensor:
         # The last row is for the steps behind the ends.

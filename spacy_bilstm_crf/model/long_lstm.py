@@ -12,24 +12,30 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .bilstm import BiLSTM
-from .pieces import LONG, Pieces, agree, cut, settle
+from .pieces import Pieces, agree, cut, settle
 
-# Steps that run at a time: their gates stay in the cache of a core.
-BLOCK = 64
+# Steps of a padded batch, or padded tokens, from which on it is worth the trouble.
+LONG = 8192
+MANY = 2**15
+# Tokens that run at a time: their gates stay in the cache of a core.
+BLOCK = 1024
 # Pieces side by side, above which more of them gain little: a token costs 2.1 microseconds
-# among 16, 2.3 among 8, 3 among 4, 7 alone, and 1.9 at best (one core, width 128).
+# among 16, 2.3 among 8, 3 among 4, 5 alone, and 1.9 at best (one core, width 128).
 SIDE_BY_SIDE = 16
-# Steps of a piece, at least. An LSTM trained on ResumeNER forgets where it began, to 1e-4
-# after 512 steps and to 4e-6 after 768, and these run twice.
+# Steps of a piece, at least. Some hundred run twice: so many steps it takes an LSTM trained
+# on ResumeNER to forget where it began. That makes it too much for less than four pieces.
 PIECE = 2048
 
 
 def is_long(x: Tensor) -> bool:
     """RETURNS (bool): Whether token vectors of shape (T, B, width) are for
     `score_long`."""
-    # In 16 bits no two runs agree well enough to tell a right guess from a wrong one.
-    in_full = not torch.is_autocast_enabled(x.device.type)
-    return x.shape[0] >= LONG and in_full and not torch.is_grad_enabled()
+    # In 16 bits no two runs agree well enough to tell a right guess from a wrong one, and
+    # not in the 19 that a GPU multiplies by default.
+    in_full = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    num_steps, num_seqs = x.shape[:2]
+    is_large = num_steps >= LONG or num_steps * num_seqs >= MANY
+    return is_large and in_full and not torch.is_grad_enabled()
 
 
 def score_long(bilstm: BiLSTM, scorer: nn.Linear, x: Tensor, lengths: Tensor) -> Tensor:
@@ -42,8 +48,8 @@ def score_long(bilstm: BiLSTM, scorer: nn.Linear, x: Tensor, lengths: Tensor) ->
     RETURNS (Tensor): Shape (T, B, K); values at padding are arbitrary.
     """
     num_steps, num_seqs = x.shape[:2]
-    parts = max(1, min(SIDE_BY_SIDE // num_seqs, num_steps // PIECE))
-    pieces = cut(lengths, num_steps, -(-num_steps // parts))
+    parts = min(SIDE_BY_SIDE // num_seqs, num_steps // PIECE)
+    pieces = cut(lengths, num_steps, -(-num_steps // (parts if parts >= 4 else 1)))
     layers: Any = list(zip(bilstm.forwards, bilstm.backwards, strict=True))
     x = x.flatten(0, 1)
     for forwards, backwards in layers[:-1]:
@@ -80,12 +86,13 @@ def _run_direction(
     # that runs again runs until it meets them.
     met: List[Tensor] = []
     tolerance = 100 * torch.finfo(x.dtype).eps
+    size = max(1, BLOCK // len(pieces.columns))
 
     def run(index: Tensor, states: Tensor) -> Tensor:
         again = index
         is_first_run = not met
-        for block, start in enumerate(range(0, pieces.steps, BLOCK)):
-            rows = pieces.rows(again, start, start + BLOCK, backward)
+        for block, start in enumerate(range(0, pieces.steps, size)):
+            rows = pieces.rows(again, start, start + size, backward)
             inputs = x.index_select(0, rows.flatten().clamp_max(len(x) - 1))
             # oneDNN wants whole tensors, not views of one.
             state = tuple(half.contiguous() for half in states.unsqueeze(0).chunk(2, -1))

@@ -17,8 +17,8 @@ from torch import Tensor
 LEVEL = 16
 # The same for products, whose range is smaller.
 LEVEL_PRODUCTS = 4
-# Sums in a step, K * K * B, that stay in the cache.
-FEW = 2**17
+# Sums in a step, K * K * B, from which on products are faster.
+MANY = 2**17
 
 # torch tells each process once that this layout is in beta.
 with warnings.catch_warnings():
@@ -44,27 +44,39 @@ def add_best_scores(scores: Tensor, transitions: Tensor) -> None:
 def type_of_products(scores: Tensor, transitions: Tensor) -> Optional[torch.dtype]:
     """Choose a type whose range holds all products.
 
-    No tag that a path leads to lies further behind the best tag of its step than it costs
-    to come from the best one of an earlier step: at most three steps between BILUO tags, as
-    long as each token may have any. Products fall as far behind again before they are
-    brought back to one.
+    No tag lies further behind the best one of its step than it costs to come from the best
+    one of some steps before, or from the best start. Products fall as far again before they
+    are brought back to one.
 
     RETURNS (Optional[torch.dtype]): None if there is no such type, a token may not have
-        some tag, the device has no such kernel, or sums are as fast.
+        some tag, a tag cannot be reached from another in three steps, as BILUO tags can,
+        the device has no such kernel, or sums are as fast.
     """
     num_steps, num_tags, num_seqs = scores.shape
-    few = num_steps == 1 or num_tags * num_tags * num_seqs < FEW
-    if few or scores.device.type != "cpu":
+    few = num_steps == 1 or num_tags * num_tags * num_seqs < MANY
+    legal = transitions > -torch.inf
+    if few or scores.device.type != "cpu" or not _all_in_three_steps(legal):
         return None
     # Infinite if a tag is forbidden, and no number if a score is none.
     by_emission = float((scores.amax(1) - scores.amin(1))[1:].max())
-    best = transitions.max()
-    by_transition = float(best - transitions.where(transitions > -torch.inf, best).min())
-    behind = (3 + LEVEL_PRODUCTS) * (by_transition + by_emission)
+    by_transition = _spread(transitions.flatten())
+    behind = (3 + LEVEL_PRODUCTS) * (by_transition + by_emission) + _spread(scores[0])
     for dtype in (torch.float32, torch.float64):
         if behind < -math.log(torch.finfo(dtype).tiny):
             return torch.promote_types(dtype, scores.dtype)
     return None
+
+
+def _all_in_three_steps(legal: Tensor) -> bool:
+    paths = legal.float()
+    return bool(legal.all() or (paths @ paths @ paths).all())
+
+
+def _spread(scores: Tensor) -> float:
+    """RETURNS (float): The largest difference of possible scores in the first dimension."""
+    best = scores.amax(0)
+    worst = scores.where(scores > -torch.inf, best).amin(0)
+    return float((best - worst).max())
 
 
 def _add_by_sums(scores: Tensor, transitions: Tensor) -> None:

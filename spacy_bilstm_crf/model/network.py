@@ -124,7 +124,8 @@ class BiLSTMCRF(nn.Module):
                 if bonus is not None:
                     emissions = emissions + bonus
                 if allowed is not None:
-                    emissions = emissions.masked_fill(~allowed, -torch.inf)
+                    forbidden = ~allowed & mask.unsqueeze(-1)
+                    emissions = emissions.masked_fill(forbidden, -torch.inf)
                 if temperature is None:
                     return self.decoder.best_tags(emissions, mask)
                 if want == "tags":

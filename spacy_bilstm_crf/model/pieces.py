@@ -11,13 +11,15 @@ from typing import Callable, NamedTuple, Tuple
 import torch
 from torch import Tensor
 
-# Steps of a padded batch from which on it is worth the trouble.
-LONG = 1024
-# Steps of a piece, for a recursion over tags, and steps after which its state mostly no
+# For recursions over tags. Steps of a piece, and steps after which its state mostly no
 # longer depends on where it began.
 PIECE = 512
 WARM_UP = 64
-# Rounds in which all wrong pieces run again together; after that one by one.
+# Steps from which on pieces are worth the trouble, and numbers in each step, B * K, up to
+# which one step takes about as long as one of few.
+LONG = 2048
+NARROW = 512
+# Rounds in which all wrong pieces run again together; after that one of each sequence.
 ROUNDS = 3
 
 # From the indices of pieces and the states they start in, shape (pieces, ...), to the
@@ -70,6 +72,11 @@ class Pieces(NamedTuple):
         return torch.where(inside, rows, num_steps * num_seqs)
 
 
+def is_worth_cutting(num_steps: int, num_seqs: int, num_tags: int) -> bool:
+    """RETURNS (bool): Whether pieces are faster than a plain recursion over tags."""
+    return num_steps >= LONG and num_seqs * num_tags <= NARROW
+
+
 def cut(lengths: Tensor, num_steps: int, steps: int) -> Pieces:
     """Cut the sequences of a padded batch.
 
@@ -84,7 +91,9 @@ def cut(lengths: Tensor, num_steps: int, steps: int) -> Pieces:
     return Pieces((num_steps, len(lengths)), steps, columns, starts, lengths[columns])
 
 
-def settle(run: Run, guesses: Tensor, known: Tensor, tolerance: float) -> None:
+def settle(
+    run: Run, guesses: Tensor, known: Tensor, atol: float, rtol: float = 0.0
+) -> None:
     """Run pieces until each one starts in the state that the one before it ends in.
 
     run (Run): Runs some of the pieces and keeps their results.
@@ -92,23 +101,29 @@ def settle(run: Run, guesses: Tensor, known: Tensor, tolerance: float) -> None:
         place.
     known (Tensor): Whether it is true and depends on no other piece, as for the first one,
         bool, shape (pieces,).
-    tolerance (float): Largest difference between states that counts as none.
+    atol (float): Largest difference between states that counts as none.
+    rtol (float): And as a share of the state.
     """
     index = torch.arange(len(guesses), device=guesses.device)
+    sequences = known.cumsum(0)
     ends = run(index, guesses)
     # In each round at least one more piece is right.
     for i in range(len(guesses) + ROUNDS):
-        same = agree(guesses[1:], ends[:-1], tolerance) | known[1:]
+        same = agree(guesses[1:], ends[:-1], atol, rtol) | known[1:]
         wrong = index[1:][~same]
         if not len(wrong):
             return
-        wrong = wrong if i < ROUNDS else wrong[:1]
+        if i >= ROUNDS:
+            others = sequences[wrong]
+            is_first = torch.ones_like(wrong, dtype=torch.bool)
+            is_first[1:] = others[1:] != others[:-1]
+            wrong = wrong[is_first]
         guesses[wrong] = ends[wrong - 1]
         ends[wrong] = run(wrong, guesses[wrong])
 
 
-def agree(states: Tensor, others: Tensor, tolerance: float) -> Tensor:
+def agree(states: Tensor, others: Tensor, atol: float, rtol: float = 0.0) -> Tensor:
     """RETURNS (Tensor): Whether states of shape (n, ...) are the same, bool, shape (n,)."""
     # What is no number stays none: it cannot become more right.
-    same = torch.isclose(states, others, rtol=0.0, atol=tolerance, equal_nan=True)
+    same = torch.isclose(states, others, rtol=rtol, atol=atol, equal_nan=True)
     return same.flatten(1).all(1)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .max_product import add_best_scores
-from .pieces import LONG, PIECE, WARM_UP, cut, settle
+from .pieces import PIECE, WARM_UP, cut, is_worth_cutting, settle
 
 # Numbers in one step of all pieces, pieces * K * K: 64 MiB.
 CELLS = 2**24
@@ -30,7 +30,7 @@ def viterbi(
     Raises ValueError if a sequence has no path, or scores that are not numbers.
     """
     lengths = mask.sum(0)
-    if emissions.shape[0] >= LONG:
+    if is_worth_cutting(*emissions.shape):
         return _viterbi_in_pieces(emissions, start, transitions, end, lengths)
     num_seqs = emissions.shape[1]
     scores = emissions.transpose(1, 2).clone(memory_format=torch.contiguous_format)
@@ -118,8 +118,6 @@ def _viterbi_in_pieces(
     add_best_scores(warm, transitions)
     guesses = warm[-1].roll(1, 1)
     settle(ahead, (guesses - guesses.amax(0)).T.contiguous(), begin, 1e-4)
-    # Where no path leads through a piece, the ones after it cannot tell.
-    require_path(scores[-1, :, ~end_here].amax(0))
     tags = torch.zeros_like(rows)
     guessed = scores[-1].max(0).indices
     final = scores[last[end_here], :, every[end_here]] + end

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_bilstm_crf.model import forward_backward, log_partition
+from spacy_bilstm_crf.model import forward_backward, log_partition, pieces
 from spacy_bilstm_crf.model.log_partition import expectations
 
 K = 5
@@ -11,7 +11,7 @@ K = 5
 
 @pytest.fixture(autouse=True)
 def short_pieces(monkeypatch):
-    monkeypatch.setattr(forward_backward, "LONG", 20)
+    monkeypatch.setattr(pieces, "LONG", 20)
     monkeypatch.setattr(forward_backward, "PIECE", 8)
     monkeypatch.setattr(forward_backward, "WARM_UP", 2)
     # Nothing must fall back to it here.
@@ -43,7 +43,7 @@ def test_long_sequences_have_the_expectations_of_each_alone(
         here = slice(column, column + 1)
         scores = (t.double() for t in (emissions[:length, here], start, transitions, end))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(forward_backward, "LONG", 10**9)
+            patch.setattr(pieces, "LONG", 10**9)
             alone = expectations(
                 *scores,
                 torch.ones(length, 1, dtype=torch.bool),
@@ -77,6 +77,22 @@ def test_only_pieces_with_wrong_guesses_run_again(monkeypatch, forgets):
     expectations(torch.randn(40, 1, K), zeros, transitions, zeros, mask)
     # The warm-up, all 5 pieces, and as many as start elsewhere than they had guessed.
     assert (sizes == [5, 5]) == forgets
+
+
+def test_what_is_improbable_may_be_all_that_later_tokens_allow():
+    """A tag that a guess has as nearly impossible, and the truth as more so."""
+    transitions = -20 * (1 - torch.eye(2))
+    emissions = torch.zeros(40, 1, 2)
+    # Each tag holds its ground, until the last token tells.
+    emissions[:8, 0, 0] = 1.5
+    emissions[-1, 0, 1] = 16.0
+    zeros, mask = torch.zeros(2), torch.ones(40, 1, dtype=torch.bool)
+    scores = (emissions, zeros, transitions, zeros)
+    found = expectations(*scores, mask)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "LONG", 10**9)
+        expected = expectations(*(score.double() for score in scores), mask)
+    torch.testing.assert_close(found.tags.double(), expected.tags, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("value", [-torch.inf, torch.nan])

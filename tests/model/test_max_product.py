@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from spacy_bilstm_crf.model import max_product
 from spacy_bilstm_crf.model.max_product import add_best_scores, type_of_products
+from spacy_bilstm_crf.model.viterbi import viterbi
 from spacy_bilstm_crf.tags import legal_tags
 
 NEVER = -torch.inf
@@ -15,7 +16,7 @@ NEVER = -torch.inf
 
 @pytest.fixture(autouse=True)
 def many_tags(monkeypatch):
-    monkeypatch.setattr(max_product, "FEW", 0)
+    monkeypatch.setattr(max_product, "MANY", 0)
 
 
 def biluo(num_labels):
@@ -64,7 +65,7 @@ def test_float32_would_lose_the_best_path(monkeypatch):
     tags = {"O": 0, "B": 1, "L": 3}
     emissions = torch.zeros(30, 5, 1)
     emissions[:, tags["O"]] = 110.0
-    emissions[29] = 0.0
+    emissions[0] = emissions[29] = 0.0
     emissions[29, tags["L"]] = 175.0
     for dtype in (torch.float64, torch.float32):
         scores = emissions.clone()
@@ -97,12 +98,14 @@ def test_the_type_holds_what_may_lie_behind(spread, dtype):
     scores, transitions = torch.zeros(3, 4, 2), torch.zeros(4, 4)
     scores[1, 2, 0] = spread
     assert type_of_products(scores, transitions) == dtype
-    # The start decides nothing: from there on all can be made up for.
-    scores[0, 1] = NEVER
-    transitions[1, 2] = NEVER
+    # As far at the start, if it is possible.
+    scores[1, 2, 0], scores[0, 2, 0] = 0, 7 * spread
     assert type_of_products(scores, transitions) == dtype
+    scores[0, 2, 0] = NEVER
+    assert type_of_products(scores, transitions) == torch.float32
+    # And where a transition costs as much.
     transitions[0, 1] = -spread
-    assert (type_of_products(scores, transitions) == dtype) == (spread in (0, 15, 999))
+    assert type_of_products(scores, transitions) == dtype
 
 
 @pytest.mark.parametrize("value", [NEVER, torch.inf, torch.nan])
@@ -113,8 +116,39 @@ def test_what_is_no_number_or_forbidden_is_left_to_sums(value):
     assert type_of_products(torch.zeros(3, 4, 2), transitions) is not None
 
 
+def test_a_path_may_end_with_what_lies_far_behind():
+    start, transitions, end = map(torch.from_numpy, legal_tags(1))
+    scores = [
+        torch.zeros(m.shape).masked_fill(~m, NEVER) for m in (start, transitions, end)
+    ]
+    emissions = torch.zeros(4, 2, 5)
+    # B, with which no sequence ends. The second one has one token.
+    emissions[0, 1, 1] = 110.0
+    mask = torch.tensor([[1, 1], [1, 0], [1, 0], [1, 0]], dtype=torch.bool)
+    assert viterbi(emissions, *scores, mask)[0, 1] in (0, 4)
+
+
+@pytest.mark.parametrize("kind", ["two groups", "from left to right"])
+def test_tags_that_cannot_be_reached_are_left_to_sums(kind):
+    torch.manual_seed(0)
+    tags = torch.arange(6)
+    if kind == "two groups":
+        legal, last = tags.unsqueeze(1) % 2 == tags % 2, 1
+    else:
+        legal, last = tags.unsqueeze(1) <= tags, 0
+    transitions = torch.zeros(6, 6).masked_fill(~legal, NEVER)
+    end = torch.full((6,), NEVER)
+    end[last] = 0.0
+    emissions = torch.randn(200, 2, 6)
+    emissions[:, :, 4] += 8.0
+    mask = torch.ones(200, 2, dtype=torch.bool)
+    tags = viterbi(emissions, torch.zeros(6), transitions, end, mask)
+    assert (tags[-1] == last).all()
+    assert type_of_products(emissions.transpose(1, 2), transitions) is None
+
+
 def test_few_tags_and_single_steps_are_left_to_sums(monkeypatch):
-    monkeypatch.setattr(max_product, "FEW", 4 * 4 * 2)
+    monkeypatch.setattr(max_product, "MANY", 4 * 4 * 2)
     transitions = torch.zeros(4, 4)
     assert type_of_products(torch.zeros(3, 4, 2), transitions) is not None
     assert type_of_products(torch.zeros(3, 4, 1), transitions) is None

@@ -144,3 +144,17 @@ def test_the_crf_stays_in_float32_under_autocast():
     network.decoder.nll = original
     expected = network(vectors, lengths, allowed, loss=True)
     torch.testing.assert_close(loss, expected, rtol=0.02, atol=0.05)
+
+
+@torch.no_grad()
+def test_padding_is_not_forbidden(monkeypatch):
+    """Forbidden tags have the slower decoding."""
+    network = make_network()
+    seen = []
+    monkeypatch.setattr(
+        network.decoder, "best_tags", lambda emissions, mask: seen.append(emissions)
+    )
+    vectors, lengths, allowed = batch()
+    inside = torch.arange(T).unsqueeze(1) < lengths
+    network(vectors, lengths, inside.unsqueeze(2).expand_as(allowed))
+    assert torch.isfinite(seen[0]).all()

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_bilstm_crf.model import long_lstm, network, viterbi
+from spacy_bilstm_crf.model import long_lstm, network, pieces, viterbi
 from spacy_bilstm_crf.model.network import BiLSTMCRF
 from spacy_bilstm_crf.model.pieces import cut, settle
 from spacy_bilstm_crf.model.viterbi import viterbi as decode
@@ -15,10 +15,11 @@ Lengths = st.lists(st.integers(1, 60), min_size=1, max_size=5)
 
 @pytest.fixture(autouse=True)
 def short_pieces(monkeypatch):
+    monkeypatch.setattr(pieces, "LONG", 20)
+    monkeypatch.setattr(long_lstm, "LONG", 20)
     for module in (long_lstm, viterbi):
-        monkeypatch.setattr(module, "LONG", 20)
         monkeypatch.setattr(module, "PIECE", 8)
-    monkeypatch.setattr(long_lstm, "BLOCK", 3)
+    monkeypatch.setattr(long_lstm, "BLOCK", 24)
     monkeypatch.setattr(viterbi, "WARM_UP", 2)
 
 
@@ -142,11 +143,33 @@ def test_viterbi_in_pieces_is_the_plain_viterbi(lengths, longest, seed, sharpnes
         # Alone, step by step.
         alone = emissions[:length, column : column + 1]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(viterbi, "LONG", 10**9)
+            patch.setattr(pieces, "LONG", 10**9)
             scores = (t.double() for t in (alone, start, transitions, end))
             path = decode(*scores, prefix_mask([length]))
         assert torch.equal(found[:length, column], path[:, 0])
         assert not found[length:, column].any()
+
+
+def test_small_differences_decide_a_long_path():
+    emissions = torch.zeros(40, 1, 2)
+    emissions[0, 0, 1] = 0.05
+    transitions = -50 * (1 - torch.eye(2))
+    zeros = torch.zeros(2)
+    assert decode(emissions, zeros, transitions, zeros, prefix_mask([40])).all()
+
+
+def test_guesses_spare_a_second_run(monkeypatch):
+    runs = []
+    add = viterbi.add_best_scores
+    monkeypatch.setattr(
+        viterbi,
+        "add_best_scores",
+        lambda *args: [runs.append(args[0].shape[2]), add(*args)][1],
+    )
+    zeros = torch.zeros(K)
+    # Each step forgets what was before it.
+    decode(torch.randn(40, 1, K), zeros, torch.zeros(K, K), zeros, prefix_mask([40]))
+    assert runs == [5, 5]
 
 
 def test_few_pieces_side_by_side_where_there_are_many_tags(monkeypatch):
@@ -176,7 +199,7 @@ def test_viterbi_in_pieces_tells_of_no_path(value, step, column):
 
 @pytest.mark.parametrize("long", [100, 10**9])
 def test_long_sums_of_scores_stay_exact(monkeypatch, long):
-    monkeypatch.setattr(viterbi, "LONG", long)
+    monkeypatch.setattr(pieces, "LONG", long)
     torch.manual_seed(0)
     emissions = 100 + torch.randn(20_000, 2, K)
     mask = torch.ones(20_000, 2, dtype=torch.bool)
@@ -204,6 +227,21 @@ def test_only_pieces_with_wrong_guesses_run_again(forgets):
         assert states.flatten().tolist() == [0, 1, 11, 111, 1111, 11111, 111111]
         assert max(map(len, runs[4:])) == 1
         assert sum(map(len, runs)) <= 4 * 7 + 7
+
+
+def test_sequences_do_not_wait_for_each_other():
+    runs = []
+
+    def run(index, states):
+        runs.append(index.tolist())
+        return states + 10.0 ** (index % 8).unsqueeze(1)
+
+    known = torch.arange(16) % 8 == 0
+    states = torch.zeros(16, 1)
+    settle(run, states, known, 0.1)
+    assert states[:8].flatten().tolist() == states[8:].flatten().tolist()
+    assert states[7] == 1111111
+    assert {len(index) for index in runs[4:]} == {2}
 
 
 def test_known_states_depend_on_no_other_piece():
