@@ -16,7 +16,7 @@ from spacy_bilstm_crf.corpus.readers.columns import ColumnReader
 from spacy_bilstm_crf.tokenizer import CharTokenizer
 
 DEMO = Path(__file__).resolve().parent.parent / "assets" / "demo"
-LENGTHS = (30, 300, 1_000, 3_000, 10_000, 200_000)
+LENGTHS = (30, 300, 1_000, 2_000, 3_000, 10_000, 200_000)
 
 
 def main() -> None:
