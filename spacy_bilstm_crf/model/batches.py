@@ -15,7 +15,8 @@ Array = Any
 # ones outgrow its cache.
 PADDED_TOKENS = 3072
 # A step of the CRF costs about the same for one sequence as for many, and Docs of hundreds
-# of tokens would be few. So many go together, in up to so many times the padded tokens.
+# of tokens would be few. So many of them go together, in up to so many times the padded
+# tokens, unless they are less than half as long as the longest: that would be padding.
 FEW = 32
 STRETCH = 20
 # Numbers in one step of the CRF, sequences * K * K * best paths: 64 MiB. It binds with many
@@ -57,8 +58,9 @@ def plan_batches(
     batches = []
     while len(order):
         longest = int(lengths[order[0]])
-        bound = max(padded_tokens, min(FEW * longest, STRETCH * padded_tokens))
-        size = max(1, min(most, bound // longest))
+        alike = int((2 * lengths[order] >= longest).sum())
+        few = min(FEW, STRETCH * padded_tokens // longest, alike)
+        size = max(1, min(most, max(padded_tokens // longest, few)))
         docs, order = order[:size], order[size:]
         sizes = lengths[docs]
         columns = numpy.repeat(numpy.arange(len(docs)), sizes)

@@ -13,7 +13,9 @@ def test_batches_hold_every_token_once_within_the_bounds(lengths, bound, sequenc
     for batch in plan_batches(lengths, bound, sequences):
         steps = int(batch.lengths[0])
         limit = max(bound, min(FEW * steps, STRETCH * bound))
-        assert len(batch.docs) == 1 or steps * len(batch.docs) <= limit
+        padded = steps * len(batch.docs)
+        assert len(batch.docs) == 1 or padded <= limit
+        assert padded <= max(bound, 2 * len(batch.tokens))
         assert len(batch.docs) <= max(1, sequences)
         assert (batch.lengths == lengths[batch.docs]).all()
         assert (numpy.diff(batch.lengths) <= 0).all()
@@ -30,3 +32,14 @@ def test_batches_hold_every_token_once_within_the_bounds(lengths, bound, sequenc
 def test_long_docs_share_a_batch_of_bounded_size(length, size):
     batches = plan_batches(numpy.full(3 * size, length), 3000, 1000)
     assert {len(batch.docs) for batch in batches} == {size}
+
+
+def test_short_docs_are_not_padded_to_long_ones():
+    lengths = numpy.array([30] * 100 + [1000, 600, 400])
+    batches = plan_batches(lengths, 3000, 1000)
+    assert [batch.lengths.tolist() for batch in batches] == [[1000, 600, 400], [30] * 100]
+    lengths[101] = 400
+    batches = plan_batches(lengths, 3000, 1000)
+    assert [len(batch.docs) for batch in batches] == [3, 100]
+    batches = plan_batches(lengths, 1500, 1000)
+    assert [len(batch.docs) for batch in batches] == [1, 3, 50, 49]
