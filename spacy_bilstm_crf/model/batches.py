@@ -77,8 +77,9 @@ def pad(flat: Array, batch: Batch) -> Array:
     RETURNS (array, shape (T, B, width)): Its tokens, zero elsewhere.
     """
     xp = get_array_module(flat)
-    if len(batch.docs) == 1 and xp is numpy:
-        # As it is: copies of a long Doc take a part of the time.
+    if len(batch.docs) == 1 and xp is numpy and flat.flags.writeable:
+        # As it is: copies of a long Doc take a part of the time. torch does not take what
+        # is read-only, as the tensor of a Doc that was saved can be.
         return flat[batch.tokens[0] : batch.tokens[-1] + 1][:, None]
     shape = (int(batch.lengths[0]), len(batch.docs), flat.shape[1])
     padded = xp.zeros(shape, dtype=flat.dtype)

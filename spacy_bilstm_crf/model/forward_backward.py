@@ -76,9 +76,9 @@ def _recur_in_pieces(
         state[:, :, index], norm[:, :, index] = found, divisors
         return found[-1].transpose(0, 1).flatten(1)
 
-    # What is improbable here may be all that later tokens allow: shares are compared.
     tail = factors[:, -WARM_UP:]
     guesses, _ = _recur(tail, torch.ones_like(tail[:, 0]), step)
+    # What is improbable here may be all that later tokens allow: shares are compared.
     settle(run, guesses[-1].transpose(0, 1).flatten(1).roll(1, 0), begin, TINY, 1e-5)
 
     def lay_out(found: Tensor) -> Tensor:

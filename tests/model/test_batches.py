@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_bilstm_crf.model.batches import FEW, STRETCH, plan_batches
+from spacy_bilstm_crf.model.batches import FEW, STRETCH, pad, plan_batches
 
 
 @given(st.lists(st.integers(0, 20), max_size=30), st.integers(1, 60), st.integers(0, 9))
@@ -43,3 +43,17 @@ def test_short_docs_are_not_padded_to_long_ones():
     assert [len(batch.docs) for batch in batches] == [3, 100]
     batches = plan_batches(lengths, 1500, 1000)
     assert [len(batch.docs) for batch in batches] == [1, 3, 50, 49]
+
+
+@pytest.mark.parametrize("writeable", [True, False])
+def test_a_doc_alone_is_copied_only_if_torch_could_not_take_it(writeable):
+    flat = numpy.arange(12.0).reshape(6, 2)
+    flat.flags.writeable = writeable
+    batches = plan_batches(numpy.array([2, 4]), 4, 1)
+    padded = [pad(flat, batch) for batch in batches]
+    assert [x.tolist() for x in padded] == [
+        flat[2:, None].tolist(),
+        flat[:2, None].tolist(),
+    ]
+    assert all(x.flags.writeable for x in padded)
+    assert [numpy.shares_memory(x, flat) for x in padded] == [writeable] * 2

@@ -95,6 +95,17 @@ def test_what_stays_with_the_plain_lstm(monkeypatch, what):
     assert scores.shape == (30, 1, K)
 
 
+@pytest.mark.parametrize("length", [10, 30])
+def test_many_tokens_are_as_good_as_long_sequences(monkeypatch, length):
+    scored = []
+    monkeypatch.setattr(long_lstm, "LONG", 10**9)
+    monkeypatch.setattr(long_lstm, "MANY", 80)
+    monkeypatch.setattr(network, "score_long", lambda *args: scored.append(1))
+    with torch.no_grad():
+        make_network().emissions(torch.randn(length, 4, 4), torch.tensor([length] * 4))
+    assert bool(scored) == (length == 30)
+
+
 def count_steps(model, x):
     """RETURNS (List[int]): Pieces times steps of each block that an LSTM runs."""
     counts = []
@@ -120,6 +131,17 @@ def test_pieces_run_again_until_nothing_changes(forgets):
         assert steps == 2 * (64 + 7 * 3)
     else:
         assert steps > 2 * (64 + 28)
+
+
+@pytest.mark.parametrize(("length", "pieces"), [(31, 1), (32, 4), (400, 16)])
+def test_few_pieces_are_not_worth_their_second_runs(length, pieces):
+    model, widths = make_network(1), []
+    model.bilstm.forwards[0].register_forward_pre_hook(
+        lambda _, args: widths.append(args[0].shape[1])
+    )
+    with torch.no_grad():
+        model.emissions(torch.randn(length, 1, 4), torch.tensor([length]))
+    assert widths[0] == pieces
 
 
 @given(
